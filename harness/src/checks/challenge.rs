@@ -1,0 +1,245 @@
+//! Challenges are new, unpredictable, bound to their wallet and used once.
+
+mod again;
+mod chance;
+mod near;
+mod timing;
+
+use crate::check::{Checks, Group};
+use crate::context::Context;
+use crate::finding::Stop;
+use countersign_spec::Step;
+use std::collections::BTreeSet;
+
+/// How many challenges are looked at together.
+const SAMPLE: usize = 64;
+
+/// Adds the checks of this group.
+pub(super) fn add(checks: &mut Checks<'_>) {
+    if checks.scheme.step(Step::Challenge).is_none() {
+        return;
+    }
+    checks
+        .add(Group::Challenge, "every challenge is a new one", &["common.challenge.unique"], |cx| {
+            let mine = sample(cx, true, SAMPLE / 2)?;
+            let theirs = sample(cx, false, SAMPLE / 2)?;
+            let distinct: BTreeSet<&String> = mine.iter().chain(&theirs).collect();
+            if distinct.len() < mine.len() + theirs.len() {
+                let all = mine.len() + theirs.len();
+                let got = format!("{} different ones among {all}", distinct.len());
+                let did = format!("asked for {all} challenges");
+                return Err(cx.finding(&did, "a new challenge each time", &got, &last(cx)).into());
+            }
+            Ok(())
+        })
+        .family("chance", 0);
+    checks
+        .add(Group::Challenge, "challenges follow no pattern", &["common.challenge.unpredictable"], |cx| {
+            let sample = sample(cx, true, SAMPLE)?;
+            let bits = changing_bits(&sample);
+            if bits < 56.0 {
+                let got = format!(
+                    "only about {bits:.0} bits change between {} of them, as in {}",
+                    sample.len(),
+                    shown(&sample)
+                );
+                let did = format!("asked for {} challenges", sample.len());
+                let expected = "challenges that differ in at least 64 bits of chance";
+                return Err(cx.finding(&did, expected, &got, &last(cx)).into());
+            }
+            Ok(())
+        })
+        .family("chance", 1);
+    chance::add(checks);
+    bound(checks);
+    near::add(checks);
+    used_once(checks);
+    again::add(checks);
+    timing::add(checks);
+}
+
+fn sample(cx: &mut Context<'_>, one_wallet: bool, count: usize) -> Result<Vec<String>, Stop> {
+    let first = cx.actor()?;
+    let mut challenges = Vec::new();
+    for _ in 0..count {
+        let actor = if one_wallet { first.clone() } else { cx.other_actor()? };
+        challenges.push(cx.challenge(&actor)?);
+    }
+    Ok(challenges)
+}
+
+fn last(cx: &Context<'_>) -> Vec<std::sync::Arc<crate::exchange::Exchange>> {
+    cx.log.iter().rev().take(2).rev().cloned().collect()
+}
+
+fn shown(sample: &[String]) -> String {
+    sample
+        .iter()
+        .take(3)
+        .map(|challenge| format!("`{}`", crate::exchange::cut(challenge, 80)))
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+/// How many bits of a challenge change from one to the next: for each position the logarithm of how many characters were
+/// seen there. A counter or a time moves few positions; chance moves all.
+fn changing_bits(sample: &[String]) -> f64 {
+    let longest = sample.iter().map(String::len).max().unwrap_or(0);
+    (0..longest)
+        .map(|position| {
+            let seen: BTreeSet<Option<u8>> =
+                sample.iter().map(|text| text.as_bytes().get(position).copied()).collect();
+            #[expect(clippy::cast_precision_loss, reason = "at most 257 different bytes")]
+            let seen = seen.len() as f64;
+            seen.log2()
+        })
+        .sum()
+}
+
+fn bound(checks: &mut Checks<'_>) {
+    checks
+        .add(
+            Group::Challenge,
+            "a challenge of another wallet is refused",
+            &["common.challenge.bound"],
+            |cx| {
+                let victim = cx.other_actor()?;
+                let theirs = cx.challenge(&victim)?;
+                let me = cx.actor()?;
+                cx.challenge(&me)?;
+                let attempt = cx.attempt_with(&me, Some(theirs));
+                let answer = cx.send_attempt(&attempt)?;
+                cx.must_refuse(&answer, "logged one wallet in with the challenge that another was given")
+            },
+        )
+        .family("challenge", 1);
+    checks
+        .add(
+            Group::Challenge,
+            "a challenge that was never given is refused",
+            &["common.challenge.issued-here"],
+            |cx| {
+                let me = cx.actor()?;
+                let given = cx.challenge(&me)?;
+                let invented = invent(cx, &given);
+                let attempt = cx.attempt_with(&me, Some(invented.clone()));
+                let answer = cx.send_attempt(&attempt)?;
+                cx.must_refuse(&answer, &format!("signed an invented challenge `{invented}`"))?;
+                let stranger = cx.other_actor()?;
+                let attempt = cx.attempt_with(&stranger, Some(invented));
+                let answer = cx.send_attempt(&attempt)?;
+                cx.must_refuse(&answer, "logged a wallet in that never asked for a challenge")
+            },
+        )
+        .family("challenge", 0);
+    checks
+        .add(Group::Challenge, "a changed challenge is refused", &["common.challenge.altered"], |cx| {
+            let me = cx.actor()?;
+            let given = cx.challenge(&me)?;
+            let cut = given.get(..given.len().saturating_sub(1)).unwrap_or_default().to_owned();
+            let half = given.get(..given.len() / 2).unwrap_or_default().to_owned();
+            for (what, changed) in [
+                ("its first character changed", change_first(&given)),
+                ("its last character changed", change_last(&given)),
+                ("its last character cut off", cut),
+                ("its second half cut off", half),
+            ] {
+                let given = cx.challenge(&me)?;
+                let changed = if changed.is_empty() { given } else { changed };
+                let attempt = cx.attempt_with(&me, Some(changed));
+                let answer = cx.send_attempt(&attempt)?;
+                cx.must_refuse(&answer, &format!("signed the challenge with {what}"))?;
+            }
+            Ok(())
+        })
+        .family("challenge", 1);
+    checks.add(
+        Group::Challenge,
+        "a further challenge leaves the earlier one usable",
+        &["common.challenge.survives-strangers"],
+        |cx| {
+            let me = cx.actor()?;
+            let mine = cx.challenge(&me)?;
+            for _ in 0..3 {
+                cx.challenge(&me)?;
+            }
+            let attempt = cx.attempt_with(&me, Some(mine));
+            let answer = cx.send_attempt(&attempt)?;
+            cx.must_accept(
+                &answer,
+                "logged in with a challenge after somebody asked for more of them for the same address",
+            )
+        },
+    );
+}
+
+/// A challenge of the same form, with other digits.
+fn invent(cx: &mut Context<'_>, given: &str) -> String {
+    let random = cx.random_hex(given.len());
+    given
+        .chars()
+        .zip(random.chars())
+        .map(|(old, new)| match old {
+            '0'..='9' | 'a'..='f' => new,
+            'A'..='F' => new.to_ascii_uppercase(),
+            'g'..='z' | 'G'..='Z' => {
+                let shift = u8::try_from(new.to_digit(16).unwrap_or(0)).unwrap_or(0);
+                let base = if old.is_ascii_lowercase() { b'g' } else { b'G' };
+                char::from(base + shift)
+            }
+            other => other,
+        })
+        .collect()
+}
+
+fn change_first(given: &str) -> String {
+    let mut characters = given.chars();
+    let first = characters.next().unwrap_or('0');
+    let other = if first == '0' { '1' } else { '0' };
+    std::iter::once(other).chain(characters).collect()
+}
+
+fn change_last(given: &str) -> String {
+    let mut characters: Vec<char> = given.chars().collect();
+    if let Some(last) = characters.last_mut() {
+        *last = if *last == '0' { '1' } else { '0' };
+    }
+    characters.into_iter().collect()
+}
+
+fn used_once(checks: &mut Checks<'_>) {
+    checks
+        .add(Group::Challenge, "a used challenge is refused", &["common.challenge.single-use"], |cx| {
+            let me = cx.actor()?;
+            let attempt = cx.attempt(&me)?;
+            let first = cx.send_attempt(&attempt)?;
+            cx.control(&first, "the first login with the challenge")?;
+            let second = cx.send_attempt(&attempt)?;
+            cx.must_refuse(&second, "sent the same login twice")
+        })
+        .family("challenge-use", 0);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chance_is_told_from_counters_and_times() {
+        use rand::{Rng, SeedableRng};
+        let mut rng = rand::rngs::StdRng::seed_from_u64(7);
+        let random: Vec<String> = (0..64)
+            .map(|_| {
+                let mut bytes = [0_u8; 16];
+                rng.fill_bytes(&mut bytes);
+                data_encoding::HEXLOWER.encode(&bytes)
+            })
+            .collect();
+        assert!(changing_bits(&random) > 100.0);
+        let counter: Vec<String> = (0..64).map(|index| format!("{index:032x}")).collect();
+        assert!(changing_bits(&counter) < 10.0);
+        let times: Vec<String> =
+            (0..64).map(|index| format!("{:x}", 1_700_000_000_000_u64 + index * 3)).collect();
+        assert!(changing_bits(&times) < 16.0);
+    }
+}

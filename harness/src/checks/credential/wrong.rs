@@ -1,0 +1,121 @@
+//! Secrets that are not the account's, and names that are nobody's.
+
+use super::try_login;
+use crate::check::{Checks, Group};
+use crate::finding::Stop;
+use serde_json::{Value, json};
+
+/// Wrong secrets that everybody may type before the right one.
+const FEW: u32 = 3;
+
+/// Adds the checks of wrong secrets and unknown names.
+pub(super) fn add(checks: &mut Checks<'_>) {
+    checks
+        .add(Group::Credential, "a wrong secret is refused", &["common.credential.wrong"], |cx| {
+            let actor = cx.actor()?;
+            cx.log_in(&actor)?;
+            let secret = format!("wrong-{}", cx.random_hex(12));
+            let answer = try_login(cx, &json!(actor.identifier), &json!(secret))?;
+            cx.must_refuse(&answer, "logged a known account in with a random secret")
+        })
+        .family("secret", 0);
+    checks
+        .add(
+            Group::Credential,
+            "an account that does not exist is refused",
+            &["common.credential.unknown-account"],
+            |cx| {
+                let actor = cx.actor()?;
+                let name = format!("nobody-{}", cx.random_hex(8));
+                let secret = format!("wrong-{}", cx.random_hex(12));
+                let answer = try_login(cx, &json!(name), &json!(secret))?;
+                cx.must_refuse(&answer, "logged an unknown name in with a random secret")?;
+                let answer = try_login(cx, &json!(name), &json!(actor.password))?;
+                cx.must_refuse(&answer, "logged an unknown name in with a known account's secret")
+            },
+        )
+        .family("secret", 1);
+    checks
+        .add(Group::Credential, "another account's secret is refused", &["common.credential.own"], |cx| {
+            let actor = cx.actor()?;
+            let other = cx.other_actor()?;
+            cx.log_in(&actor)?;
+            let answer = try_login(cx, &json!(actor.identifier), &json!(other.password))?;
+            cx.must_refuse(&answer, "logged one account in with another account's secret")
+        })
+        .family("secret", 1);
+    checks
+        .add(
+            Group::Credential,
+            "the name in place of the secret is refused",
+            &["common.credential.wrong"],
+            |cx| {
+                let actor = cx.actor()?;
+                let answer = try_login(cx, &json!(actor.identifier), &json!(actor.identifier))?;
+                cx.must_refuse(&answer, "sent the account's name as its secret")
+            },
+        )
+        .family("secret", 1);
+    checks
+        .add(Group::Credential, "an empty secret is refused", &["common.credential.empty"], |cx| {
+            let actor = cx.actor()?;
+            cx.log_in(&actor)?;
+            for (what, secret) in [
+                ("an empty secret", json!("")),
+                ("a space as secret", json!(" ")),
+                ("null as secret", Value::Null),
+            ] {
+                let answer = try_login(cx, &json!(actor.identifier), &secret)?;
+                cx.must_refuse(&answer, &format!("logged a known account in with {what}"))?;
+            }
+            Ok(())
+        })
+        .family("secret", 1);
+    checks
+        .add(
+            Group::Credential,
+            "one wrong attempt does not cost the owner a login",
+            &["common.credential.refusal-leaves-account"],
+            |cx| {
+                for nth in 0..3 {
+                    let actor = match cx.nth_actor(nth) {
+                        Ok(actor) => actor,
+                        Err(stop) if nth == 0 => return Err(stop),
+                        Err(_) => break,
+                    };
+                    cx.log_in(&actor)?;
+                    let secret = format!("wrong-{}", cx.random_hex(12));
+                    try_login(cx, &json!(actor.identifier), &json!(secret))?;
+                    let answer = try_login(cx, &json!(actor.identifier), &json!(actor.password))?;
+                    cx.must_accept(&answer, "logged in with the right secret after a single wrong one")?;
+                }
+                Ok(())
+            },
+        )
+        // Wrong secrets that other checks try meanwhile would count, too.
+        .alone()
+        .about_lockout();
+    checks
+        .add(
+            Group::Credential,
+            "a few wrong attempts do not keep the owner out",
+            &["common.credential.refusal-leaves-account"],
+            |cx| {
+                let actor = cx.actor()?;
+                cx.log_in(&actor)?;
+                for _ in 0..FEW {
+                    let secret = format!("wrong-{}", cx.random_hex(12));
+                    try_login(cx, &json!(actor.identifier), &json!(secret))?;
+                }
+                let wrong = cx.target.lockouts.wrong(&cx.scheme.id, &actor.identifier);
+                let answer = try_login(cx, &json!(actor.identifier), &json!(actor.password))?;
+                if !answer.accepted() && wrong > FEW {
+                    return Err(Stop::Inconclusive(format!(
+                        "the account was tried with {wrong} wrong secrets in a row, some of them by other checks"
+                    )));
+                }
+                cx.must_accept(&answer, &format!("logged in with the right secret after {FEW} wrong ones"))
+            },
+        )
+        .about_lockout();
+}

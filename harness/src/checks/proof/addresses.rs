@@ -1,0 +1,131 @@
+//! Ways to write the address of a wallet, and addresses that are none.
+
+use super::signatures::malformed_signatures;
+use crate::check::{Checks, Group};
+use crate::context::Context;
+use crate::finding::Stop;
+use crate::wallet::Wallet;
+use countersign_spec::{Level, Role, Step};
+use serde_json::json;
+
+/// Adds the checks of addresses.
+pub(super) fn add(checks: &mut Checks<'_>) {
+    checks
+        .add(
+            Group::Proof,
+            "a signature that recovers nobody is refused for the zero address",
+            &["common.proof.signer-is-address"],
+            zero_address,
+        )
+        .family("signature", 2);
+    for (sentence, level, write) in [
+        ("an address with its checksum is accepted", Level::Must, checksummed as fn(&Wallet) -> String),
+        ("an address in lower case is accepted", Level::Must, Wallet::lower_address),
+        ("an address in upper case is accepted", Level::May, upper),
+    ] {
+        checks
+            .add(Group::Proof, sentence, &["common.proof.address-case"], move |cx| {
+                let mut actor = cx.actor()?;
+                actor.address = write(&actor.wallet);
+                let challenge = match cx.step(Step::Challenge) {
+                    Ok(operation) => {
+                        let answer = cx.ask_challenge(operation, &actor)?;
+                        cx.must_accept(&answer, &format!("asked for a challenge for {}", actor.address))?;
+                        answer.text(Role::Challenge)
+                    }
+                    Err(_) => None,
+                };
+                let attempt = cx.attempt_with(&actor, challenge);
+                let answer = cx.send_attempt(&attempt)?;
+                cx.must_accept(&answer, &format!("logged in as {}", actor.address))
+            })
+            .at_most(level);
+    }
+    if checks.scheme.step(Step::Challenge).is_some() {
+        checks
+            .add(
+                Group::Proof,
+                "an address written differently at both steps is the same wallet",
+                &["common.proof.address-case"],
+                |cx| {
+                    let mut actor = cx.actor()?;
+                    let (lower, mixed) = (actor.wallet.lower_address(), actor.wallet.address());
+                    for (asked, answered, did) in [
+                        (&lower, &mixed, "asked for a challenge in lower case and logged in with a checksum"),
+                        (&mixed, &lower, "asked for a challenge with a checksum and logged in in lower case"),
+                    ] {
+                        actor.address.clone_from(asked);
+                        let challenge = cx.challenge(&actor)?;
+                        actor.address.clone_from(answered);
+                        let attempt = cx.attempt_with(&actor, Some(challenge));
+                        let answer = cx.send_attempt(&attempt)?;
+                        cx.must_accept(&answer, did)?;
+                    }
+                    Ok(())
+                },
+            )
+            .at_most(Level::Should);
+    }
+    checks
+        .add(
+            Group::Proof,
+            "a login for something that is no address is refused",
+            &["common.proof.malformed-address"],
+            |cx| {
+                let actor = cx.actor()?;
+                let attempt = cx.attempt(&actor)?;
+                let (operation, good) = cx.write_attempt(&attempt)?;
+                let Some(field) = operation.request_field(Role::Address) else { return Ok(()) };
+                let right = good.text(&field.at).unwrap_or_default();
+                for wrong in [
+                    "0x".to_owned(),
+                    right.get(..41).unwrap_or_default().to_owned(),
+                    format!("{right}0"),
+                    format!("0x{}", "zz".repeat(20)),
+                    format!("0x{}", "00".repeat(20)),
+                    "alice.eth".to_owned(),
+                ] {
+                    let mut draft = good.clone();
+                    draft.set(&field.at, json!(wrong));
+                    let answer = cx.send(operation, &draft)?;
+                    cx.must_refuse(&answer, &format!("logged in as the address `{wrong}`"))?;
+                }
+                Ok(())
+            },
+        )
+        .family("signature", 2);
+}
+
+/// Recovery that fails must not be taken for the zero address.
+fn zero_address(cx: &mut Context<'_>) -> Result<(), Stop> {
+    let mut actor = cx.actor()?;
+    actor.address = format!("0x{}", "00".repeat(20));
+    // A server may well refuse to talk about the zero address at all.
+    let challenge = match cx.step(Step::Challenge) {
+        Ok(operation) => {
+            let answer = cx.ask_challenge(operation, &actor)?;
+            Some(answer.text(Role::Challenge).unwrap_or_else(|| cx.random_hex(16)))
+        }
+        Err(_) => None,
+    };
+    let attempt = cx.attempt_with(&actor, challenge);
+    let (operation, good) = cx.write_attempt(&attempt)?;
+    let Some(field) = operation.request_field(Role::Signature) else { return Ok(()) };
+    let mut signatures = malformed_signatures(&good.text(&field.at).unwrap_or_default());
+    signatures.push(("another wallet's signature", good.text(&field.at).unwrap_or_default()));
+    for (what, wrong) in signatures {
+        let mut draft = good.clone();
+        draft.set(&field.at, json!(wrong));
+        let answer = cx.send(operation, &draft)?;
+        cx.must_refuse(&answer, &format!("logged in as the zero address with {what}"))?;
+    }
+    Ok(())
+}
+
+fn checksummed(wallet: &Wallet) -> String {
+    wallet.address()
+}
+
+fn upper(wallet: &Wallet) -> String {
+    format!("0x{}", wallet.lower_address().trim_start_matches("0x").to_ascii_uppercase())
+}

@@ -1,0 +1,98 @@
+//! What a refresh in the middle of a token's life says of the new token: its end and its seconds, and not the old one's.
+
+use super::{advance, lifetime};
+use crate::check::{Checks, Group};
+use crate::checks::flow::refreshable;
+use crate::context::Answer;
+use crate::finding::Stop;
+use crate::jwt::Jwt;
+use countersign_spec::{Role, Step, Unit};
+
+/// Seconds by which what is stated and what the token says may differ: one of them may be rounded.
+const ROUNDED: i64 = 1;
+
+/// Adds the check, where a refresh says when its token ends.
+pub(super) fn add(checks: &mut Checks<'_>) {
+    let says =
+        |role| checks.scheme.step(Step::Refresh).is_some_and(|refresh| refresh.success_field(role).is_some());
+    if !says(Role::AccessToken) || !(says(Role::ExpiresAt) || says(Role::ExpiresIn)) {
+        return;
+    }
+    let sentence = "a refresh in the middle of a life states the end of the new token";
+    checks.add(Group::Time, sentence, &["common.token.lifetime-stated"], |cx| {
+        if cx.target.profile.clock.is_none() {
+            return Err(Stop::NotApplicable("the profile names no [clock] to move".to_owned()));
+        }
+        let (session, token) = refreshable(cx)?;
+        let pause = lifetime(cx, &session)? / 2;
+        advance(cx, pause)?;
+        let answer = cx.refresh_with(&session, &token)?;
+        cx.control(&answer, "a refresh in the middle of a token's life")?;
+        let mut judged = false;
+        for (token, at, within) in [
+            (Role::AccessToken, Some(Role::ExpiresAt), Role::ExpiresIn),
+            (Role::RefreshToken, None, Role::RefreshExpiresIn),
+        ] {
+            let Some(jwt) = answer.text(token).and_then(|text| Jwt::read(&text)) else { continue };
+            let said = at.and_then(|role| seconds(&answer, role));
+            let differs = says_another(&jwt, said, seconds(&answer, within));
+            judged = true;
+            if let Some(got) = differs {
+                let did = format!("refreshed a token {pause} s after its issue");
+                let got = format!("{got}; {}", answer.exchange.got());
+                return Err(cx
+                    .finding(&did, "the end that the new token has", &got, &[answer.exchange])
+                    .into());
+            }
+        }
+        if judged {
+            return Ok(());
+        }
+        Err(Stop::NotApplicable("the refresh gives no token that can be read".to_owned()))
+    });
+}
+
+/// What an answer states, in seconds.
+fn seconds(answer: &Answer<'_>, role: Role) -> Option<i64> {
+    let value = answer.value(role)?;
+    match answer.operation.success_field(role)?.unit {
+        Some(Unit::Rfc3339) => {
+            value.as_str()?.parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_second)
+        }
+        Some(Unit::Milliseconds) => value.as_i64().map(|milliseconds| milliseconds / 1_000),
+        _ => value.as_i64(),
+    }
+}
+
+/// How the claims of a token contradict its stated end or the stated seconds.
+fn says_another(jwt: &Jwt, at: Option<i64>, within: Option<i64>) -> Option<String> {
+    let end = jwt.seconds("exp")?;
+    if let Some(at) = at.filter(|at| (at - end).abs() > ROUNDED) {
+        return Some(format!("the answer says that it ends at {at}, the token at {end}"));
+    }
+    let begin = ["iat", "orig_iat"].into_iter().find_map(|claim| jwt.seconds(claim))?;
+    let within = within.filter(|within| (end - begin - within).abs() > ROUNDED)?;
+    Some(format!("the answer says that it lives {within} s, the token {} s", end - begin))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn jwt(claims: serde_json::Value) -> Jwt {
+        let part =
+            |value: serde_json::Value| data_encoding::BASE64URL_NOPAD.encode(value.to_string().as_bytes());
+        Jwt::read(&format!("{}.{}.AAAA", part(json!({"alg": "HS256"})), part(claims))).unwrap()
+    }
+
+    #[test]
+    fn ends_and_seconds_are_compared_with_the_claims() {
+        let token = jwt(json!({ "iat": 1_000, "exp": 4_600 }));
+        assert_eq!(says_another(&token, Some(4_600), Some(3_600)), None);
+        assert_eq!(says_another(&token, Some(4_601), Some(3_599)), None);
+        assert!(says_another(&token, Some(2_800), None).is_some());
+        assert!(says_another(&token, None, Some(1_800)).is_some());
+        assert_eq!(says_another(&jwt(json!({})), Some(1), Some(1)), None);
+    }
+}

@@ -1,0 +1,168 @@
+//! Without a token, with anything else in its place or with a changed one, nobody gets in.
+
+use super::{refuse_all, takes_access};
+use crate::check::{Checks, Group};
+use crate::checks::flow::served;
+
+/// Adds the checks of a token that is missing, was never issued or was changed.
+pub(super) fn add(checks: &mut Checks<'_>) {
+    for operation in checks.scheme.operations.iter().filter(|operation| takes_access(operation)) {
+        let name = operation.name.clone();
+        let anchor = format!("{name}.request:header:authorization");
+        let sentence = format!("{name} without a token is refused");
+        checks
+            .add(Group::Token, &sentence, &["common.token.needed", &anchor], move |cx| {
+                let operation = served(cx, &name)?;
+                let actor = cx.actor()?;
+                let draft = cx.fill(operation, &actor, None);
+                let answer = cx.send(operation, &draft)?;
+                cx.must_refuse(&answer, &format!("asked {name} without Authorization"))?;
+                for (what, header) in [
+                    ("an empty Authorization", ""),
+                    ("Bearer and nothing", "Bearer"),
+                    ("Bearer and a space", "Bearer "),
+                ] {
+                    let mut draft = cx.fill(operation, &actor, None);
+                    draft.set_header("authorization", header);
+                    let answer = cx.send(operation, &draft)?;
+                    cx.must_refuse(&answer, &format!("asked {name} with {what}"))?;
+                }
+                Ok(())
+            })
+            .family("token-unread", 0);
+    }
+    checks
+        .add(
+            Group::Token,
+            "a token that was never issued is refused",
+            &["common.token.garbage", "common.refresh.token-needed"],
+            |cx| {
+                refuse_all(cx, |cx, token| {
+                    let random = cx.random_hex(token.len() / 2);
+                    vec![
+                        ("random characters as the token".to_owned(), random),
+                        ("the word null as the token".to_owned(), "null".to_owned()),
+                        ("the word undefined as the token".to_owned(), "undefined".to_owned()),
+                        ("dots as the token".to_owned(), "..".to_owned()),
+                        ("a token that is no base64url".to_owned(), "%%%.@@@.!!!".to_owned()),
+                        ("a token of one letter in each part".to_owned(), "a.b.c".to_owned()),
+                        // Parts that are JSON, but no objects: [], null, 0 and a text.
+                        ("a token whose header is an array".to_owned(), "W10.e30.AAAA".to_owned()),
+                        ("a token whose header is null".to_owned(), "bnVsbA.e30.AAAA".to_owned()),
+                        ("a token whose header is a number".to_owned(), "MA.e30.AAAA".to_owned()),
+                        (
+                            "a token whose claims are an array".to_owned(),
+                            "eyJhbGciOiJIUzI1NiJ9.W10.AAAA".to_owned(),
+                        ),
+                        (
+                            "a token whose claims are a text".to_owned(),
+                            "eyJhbGciOiJIUzI1NiJ9.IiI.AAAA".to_owned(),
+                        ),
+                        (
+                            "a token whose algorithm is an object".to_owned(),
+                            "eyJhbGciOnt9fQ.e30.AAAA".to_owned(),
+                        ),
+                        ("a token whose parts are no JSON".to_owned(), "AAAA.BBBB.CCCC".to_owned()),
+                        ("a token of 6,000 letters".to_owned(), "a".repeat(6_000)),
+                        ("a token of 2,000 dots".to_owned(), ".".repeat(2_000)),
+                        (
+                            "a token cut in half".to_owned(),
+                            token.get(..token.len() / 2).unwrap_or_default().to_owned(),
+                        ),
+                    ]
+                })
+            },
+        )
+        .family("token-unread", 1);
+    checks
+        .add(
+            Group::Token,
+            "a changed token is refused",
+            &["common.token.signature", "common.refresh.signature"],
+            |cx| {
+                refuse_all(cx, |_, token| {
+                    let middle = token.len() / 2;
+                    vec![
+                        (
+                            "a token with a character in its middle changed".to_owned(),
+                            change_at(token, middle),
+                        ),
+                        (
+                            "a token with a character near its end changed".to_owned(),
+                            change_at(token, token.len().saturating_sub(8)),
+                        ),
+                        (
+                            // The very last one may hold bits that mean nothing.
+                            "a token with its last character but one changed".to_owned(),
+                            change_at(token, token.len().saturating_sub(2)),
+                        ),
+                        (
+                            "a token with the first character of its last part changed".to_owned(),
+                            change_at(token, token.rfind('.').map_or(0, |dot| dot + 1)),
+                        ),
+                        (
+                            "a token with its last part reversed".to_owned(),
+                            token.rsplit_once('.').map_or_else(
+                                || token.chars().rev().collect(),
+                                |(input, last)| format!("{input}.{}", last.chars().rev().collect::<String>()),
+                            ),
+                        ),
+                        (
+                            "a token with the letter case of its signature swapped".to_owned(),
+                            signature_swapped(token),
+                        ),
+                        (
+                            "a token with characters cut off its end".to_owned(),
+                            token.get(..token.len().saturating_sub(6)).unwrap_or_default().to_owned(),
+                        ),
+                    ]
+                })
+            },
+        )
+        .family("token-unread", 2);
+}
+
+/// The token with capitals for small letters in its last part, and the reverse. What has no parts may be hex, in which case
+/// means nothing.
+fn signature_swapped(token: &str) -> String {
+    let swap = |c: char| if c.is_ascii_lowercase() { c.to_ascii_uppercase() } else { c.to_ascii_lowercase() };
+    token.rsplit_once('.').map_or_else(
+        || token.to_owned(),
+        |(input, last)| format!("{input}.{}", last.chars().map(swap).collect::<String>()),
+    )
+}
+
+/// The token with another character of its alphabet at a place; dots stay.
+fn change_at(token: &str, at: usize) -> String {
+    let at = (at..token.len()).find(|index| token.as_bytes()[*index].is_ascii_alphanumeric()).unwrap_or(0);
+    token
+        .char_indices()
+        .map(|(index, c)| {
+            if index != at {
+                return c;
+            }
+            match c {
+                'A'..='Y' | 'a'..='y' | '0'..='8' => char::from_u32(c as u32 + 1).unwrap_or('x'),
+                _ => 'a',
+            }
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_changed_token_keeps_its_form() {
+        let token = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhIn0.c2lnbmF0dXJl";
+        for at in [0, 10, 20, token.len() - 8, token.len() - 1] {
+            let changed = change_at(token, at);
+            assert_ne!(changed, token);
+            assert_eq!(changed.matches('.').count(), 2);
+            assert_eq!(changed.len(), token.len());
+        }
+        assert!(signature_swapped(token).ends_with(".C2LNBMf0DxjL"));
+        assert_eq!(signature_swapped("00ff"), "00ff");
+    }
+}

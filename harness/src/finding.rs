@@ -1,0 +1,58 @@
+//! What a check found, with everything that a stranger needs to see it again.
+
+use crate::exchange::Exchange;
+use countersign_spec::Level;
+use std::sync::Arc;
+
+/// One departure.
+#[derive(Debug, Clone)]
+pub struct Finding {
+    /// Name of the check.
+    pub check: String,
+    /// What was done, in a sentence.
+    pub did: String,
+    /// Every acceptable outcome.
+    pub expected: String,
+    /// What came instead.
+    pub got: String,
+    /// How it may be mended, where that is known.
+    pub hint: Option<String>,
+    /// The exchanges that show it, the deciding one last.
+    pub exchanges: Vec<Arc<Exchange>>,
+    /// Secrets that stand in them, with what to write in their place.
+    pub secrets: crate::redact::Secrets,
+}
+
+/// Why a check ended before it could say that all is well.
+#[derive(Debug)]
+pub enum Stop {
+    /// The target departs from a clause.
+    Found(Box<Finding>),
+    /// There is nothing to check here, and why.
+    NotApplicable(String),
+    /// No verdict was possible, and why.
+    Inconclusive(String),
+    /// Another finding stands in the way: the name of its check.
+    Blocked(String),
+}
+
+impl From<Finding> for Stop {
+    fn from(finding: Finding) -> Self {
+        Self::Found(Box::new(finding))
+    }
+}
+
+/// How a check ended.
+#[derive(Debug, Clone)]
+pub enum Outcome {
+    /// Nothing to object.
+    Held,
+    /// A departure at this level.
+    Violated(Level, Box<Finding>),
+    /// Nothing to check, and why.
+    Skipped(String),
+    /// No verdict, and why.
+    Inconclusive(String),
+    /// Folded under the finding of another check.
+    Blocked(String),
+}

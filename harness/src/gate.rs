@@ -1,0 +1,268 @@
+//! What has to be known of a target before a scheme can be judged: whether the login works at all, under which paths, and
+//! which operations are served.
+//!
+//! A login that does not work is one finding. Everything that needs a login is then blocked by it, not reported again.
+
+use crate::context::{Context, Session};
+use crate::finding::{Finding, Stop};
+use crate::judge;
+use crate::target::Target;
+use countersign_spec::{Operation, ProofKind, Role, Scheme, Step, Variant};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// What was learnt of one scheme on one target.
+#[derive(Debug, Clone, Default)]
+pub struct Gate {
+    failure: Option<Failure>,
+    paths: BTreeMap<String, String>,
+    missing: BTreeMap<String, String>,
+    variants: BTreeMap<String, usize>,
+    serial: bool,
+    redirect: Option<Value>,
+}
+
+/// Why nothing that needs a login can be judged.
+#[derive(Debug, Clone)]
+pub enum Failure {
+    /// The documented login is refused or answered wrongly.
+    Finding(Box<Finding>),
+    /// There is nobody to log in with.
+    NoAccount(String),
+    /// The target could not be asked.
+    Inconclusive(String),
+}
+
+/// The check that reports a login which does not work.
+#[must_use]
+pub fn login_check(scheme: &Scheme) -> String {
+    format!("{}::flow::the-documented-login-works", scheme.id)
+}
+
+impl Gate {
+    /// Finds out, with a few requests.
+    #[must_use]
+    pub fn open(target: &Target, scheme: &Scheme) -> Self {
+        let mut gate = Self::default();
+        gate.choose_paths(target, scheme);
+        let name = login_check(scheme);
+        let session = {
+            let mut cx = Context::new(target, scheme, &name, Some(Arc::new(gate.clone())));
+            match first_login(&mut cx) {
+                Ok(session) => session,
+                Err(stop) => {
+                    let failure = match stop {
+                        Stop::Found(finding) => Failure::Finding(finding),
+                        Stop::NotApplicable(reason) => Failure::NoAccount(reason),
+                        Stop::Inconclusive(reason) | Stop::Blocked(reason) => Failure::Inconclusive(reason),
+                    };
+                    gate.failure = Some(failure);
+                    return gate;
+                }
+            }
+        };
+        gate.redirect = session.answer.value(Role::Redirect);
+        gate.choose_variants(target, scheme, &session);
+        gate.find_missing(target, scheme, &session);
+        gate.serial = gate.sessions_meddle(target, scheme);
+        gate
+    }
+
+    /// Where the very first login was sent, if anywhere.
+    #[must_use]
+    pub fn first_redirect(&self) -> Option<&Value> {
+        self.redirect.as_ref()
+    }
+
+    /// Why nothing that needs a login can be judged, if so.
+    #[must_use]
+    pub fn failure(&self) -> Option<&Failure> {
+        self.failure.as_ref()
+    }
+
+    /// Whether one session of an account ends another: then checks that share accounts must not run side by side.
+    #[must_use]
+    pub fn is_serial(&self) -> bool {
+        self.serial
+    }
+
+    /// Whether a second login or the logout of one session ends another session of the account. Both are a server's right.
+    fn sessions_meddle(&self, target: &Target, scheme: &Scheme) -> bool {
+        if scheme.proof.kind != ProofKind::Secret {
+            return false;
+        }
+        let mut cx = Context::new(target, scheme, &login_check(scheme), Some(Arc::new(self.clone())));
+        let Ok(first) = cx.session() else { return true };
+        let Ok(second) = cx.log_in(&first.actor) else { return true };
+        if !is_alive(&mut cx, &first) {
+            return true;
+        }
+        let Ok(third) = cx.log_in(&first.actor) else { return true };
+        if cx.log_out(&third).is_err() {
+            return false;
+        }
+        !is_alive(&mut cx, &second)
+    }
+
+    /// Why an operation is left out, if the target does not serve it.
+    #[must_use]
+    pub fn missing(&self, operation: &str) -> Option<&str> {
+        self.missing.get(operation).map(String::as_str)
+    }
+
+    /// The path that answered, where it is not the documented one.
+    #[must_use]
+    pub fn path(&self, operation: &str) -> Option<&str> {
+        self.paths.get(operation).map(String::as_str)
+    }
+
+    /// The other way in which the target wants to be asked, if it is not the first one.
+    #[must_use]
+    pub fn variant<'s>(&self, operation: &'s Operation) -> Option<&'s Variant> {
+        operation.variants.get(*self.variants.get(&operation.name)?)
+    }
+
+    /// Takes the first documented path that is there, for operations that are known under several.
+    fn choose_paths(&mut self, target: &Target, scheme: &Scheme) {
+        for operation in scheme.operations.iter().filter(|operation| !operation.other_paths.is_empty()) {
+            let set = target.profile.schemes.get(&scheme.id);
+            if set.is_some_and(|profile| profile.paths.contains_key(&operation.name)) {
+                continue;
+            }
+            let mut cx = Context::new(target, scheme, &login_check(scheme), None);
+            for path in std::iter::once(&operation.path).chain(&operation.other_paths) {
+                let mut draft = cx.draft(operation);
+                draft.path.clone_from(path);
+                let there = cx.send(operation, &draft).is_ok_and(|answer| {
+                    !answer.exchange.status().is_some_and(|status| status == 404 || status == 405)
+                });
+                if there {
+                    if *path != operation.path {
+                        self.paths.insert(operation.name.clone(), path.clone());
+                    }
+                    break;
+                }
+            }
+        }
+    }
+
+    /// Finds out which documented form of a refresh the target takes.
+    fn choose_variants(&mut self, target: &Target, scheme: &Scheme, session: &Session<'_>) {
+        let Some(operation) = scheme.step(Step::Refresh).filter(|operation| !operation.variants.is_empty())
+        else {
+            return;
+        };
+        let Some(token) = session.refreshable(scheme).map(str::to_owned) else { return };
+        // A refresh may use its token up, so that each form is tried with one of its own.
+        let forms = std::iter::once(None).chain((0..operation.variants.len()).map(Some));
+        let mut token = token;
+        for form in forms {
+            match form {
+                Some(index) => drop(self.variants.insert(operation.name.clone(), index)),
+                None => drop(self.variants.remove(&operation.name)),
+            }
+            let mut cx = Context::new(target, scheme, &login_check(scheme), Some(Arc::new(self.clone())));
+            if cx.refresh_with(session, &token).is_ok_and(|answer| answer.accepted()) {
+                return;
+            }
+            match cx.session().ok().and_then(|session| session.refreshable(scheme).map(str::to_owned)) {
+                Some(fresh) => token = fresh,
+                None => break,
+            }
+        }
+        self.variants.remove(&operation.name);
+    }
+
+    /// Operations that the login document only points to may be absent; they are asked as they should be, once.
+    fn find_missing(&mut self, target: &Target, scheme: &Scheme, session: &Session<'_>) {
+        for operation in scheme.operations.iter().filter(|operation| operation.optional) {
+            let answer = {
+                let mut cx = Context::new(target, scheme, &login_check(scheme), Some(Arc::new(self.clone())));
+                let draft = match operation.step {
+                    Step::Refresh => {
+                        let token = session.refreshable(scheme).unwrap_or_default().to_owned();
+                        cx.refresh_draft(session, &token).map(|(_, draft)| draft)
+                    }
+                    // A logout would end the session that the next operation is asked with.
+                    Step::Logout => Ok(cx.draft(operation)),
+                    _ => Ok(cx.authorized(operation, session)),
+                };
+                draft.and_then(|draft| cx.send(operation, &draft))
+            };
+            let Ok(answer) = answer else { continue };
+            let status = answer.exchange.status();
+            // An envelope that speaks of a missing user is an answer of the operation, not of the router.
+            let routed = scheme.envelope.success_codes.first() == Some(&0) && status == Some(200);
+            if !routed && status.is_some_and(|status| [404, 405, 501].contains(&status)) && !answer.accepted()
+            {
+                let status = status.unwrap_or_default();
+                let reason = format!(
+                    "the target does not serve {} ({} {}): HTTP {status}",
+                    operation.name, operation.method, answer.exchange.request.path
+                );
+                self.missing.insert(operation.name.clone(), reason);
+            }
+        }
+    }
+}
+
+/// Whether a session can still be used: its access token, or else its refresh token, is accepted somewhere.
+fn is_alive(cx: &mut Context<'_>, session: &Session<'_>) -> bool {
+    if let (Some(sink), Some(token)) = (cx.token_sinks().first().copied(), session.access.clone()) {
+        return cx.present(sink, &session.actor, &token).is_ok_and(|answer| answer.accepted());
+    }
+    let Some(token) = session.refreshable(cx.scheme).map(str::to_owned) else { return true };
+    cx.refresh_with(session, &token).is_ok_and(|answer| answer.accepted())
+}
+
+/// The documented login, judged strictly: refused, incomplete or answered in another form is a finding.
+fn first_login<'t>(cx: &mut Context<'t>) -> Result<Session<'t>, Stop> {
+    let actor = cx.actor()?;
+    let scheme = cx.scheme;
+    let challenge = match scheme.step(Step::Challenge) {
+        Some(operation) => {
+            let answer = cx.ask_challenge(operation, &actor)?;
+            if !answer.accepted() {
+                return Err(cx.found(
+                    "asked for a challenge, with everything right",
+                    &judge::describe_success(scheme, operation),
+                    &answer,
+                ));
+            }
+            let Some(challenge) = answer.text(Role::Challenge) else {
+                let expected = "a challenge to sign, as text";
+                return Err(cx.found("asked for a challenge, with everything right", expected, &answer));
+            };
+            Some(challenge)
+        }
+        None => None,
+    };
+    let attempt = cx.attempt_with(&actor, challenge);
+    let answer = cx.send_attempt(&attempt)?;
+    let wants_token = answer.operation.success_field(Role::AccessToken).is_some();
+    if answer.accepted()
+        && (!wants_token || answer.text(Role::AccessToken).is_some_and(|token| !token.is_empty()))
+    {
+        return Ok(Context::session_of(&actor, answer));
+    }
+    let expected = judge::describe_success(scheme, answer.operation);
+    let did = match scheme.proof.kind {
+        ProofKind::Eip191 => "logged a wallet in, with everything right",
+        ProofKind::Secret => "logged an account in, with everything right",
+    };
+    let exchanges = cx.log.clone();
+    let mut finding = cx.finding(did, &expected, &answer.exchange.got(), &exchanges);
+    finding.hint = Some(match scheme.proof.kind {
+        ProofKind::Secret => format!(
+            "the account in use is `{}`: it comes from the profile or, without one, from fixtures/accounts.toml; give the \
+             target's own accounts as [[scheme.{}.account]] in a profile",
+            actor.identifier, scheme.id
+        ),
+        ProofKind::Eip191 => format!(
+            "the wallet {} is a fresh one: where only known wallets are let in, give a key as scheme.{}.wallet in a profile",
+            actor.address, scheme.id
+        ),
+    });
+    Err(finding.into())
+}

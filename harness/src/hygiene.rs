@@ -1,0 +1,308 @@
+//! What every exchange must respect, whatever it was sent for.
+//!
+//! Each exchange is inspected as it is recorded; what it shows goes into the ledger, once for each rule and place. The
+//! hygiene checks read the ledger after all others have run.
+
+use crate::client::WireError;
+use crate::context::Context;
+use crate::exchange::Exchange;
+use crate::finding::Finding;
+use countersign_spec::{Operation, Role};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// A rule for every exchange.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Rule {
+    /// Every request is answered.
+    Answers,
+    /// Cookies that stand for a session are no business of scripts.
+    Cookies,
+    /// No credentials for every origin.
+    CrossOrigin,
+    /// No secret that was sent comes back.
+    EchoedSecret,
+    /// No traces of the inside.
+    Internals,
+    /// Tokens are not cached.
+    NotCached,
+    /// The code of a refusal is its status, where the document says so.
+    RefusalCode,
+    /// The members of a refusal that are there have the documented types.
+    RefusalMembers,
+    /// A refusal has no code of a success.
+    RefusalSuccess,
+    /// Nothing makes the server fail.
+    ServerError,
+    /// No tokens outside the documented member.
+    TokenInHeader,
+    /// What says it is JSON is JSON.
+    ValidJson,
+}
+
+/// What exchanges showed, by scheme and rule; the first few of each.
+#[derive(Debug, Default)]
+pub struct Ledger {
+    seen: Mutex<BTreeMap<(String, Rule), Vec<Finding>>>,
+    probed: Mutex<BTreeMap<String, Arc<Mutex<bool>>>>,
+}
+
+impl Ledger {
+    /// What was seen of a rule.
+    #[must_use]
+    pub fn seen(&self, scheme: &str, rule: Rule) -> Vec<Finding> {
+        let entries = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        entries.get(&(scheme.to_owned(), rule)).cloned().unwrap_or_default()
+    }
+
+    /// Makes the traffic of the rules' own, once for each scheme; who comes later waits for it.
+    ///
+    /// # Errors
+    /// What the traffic ended with.
+    pub fn probe<E>(&self, scheme: &str, make: impl FnOnce() -> Result<(), E>) -> Result<(), E> {
+        let mine = {
+            let mut probed = self.probed.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(probed.entry(scheme.to_owned()).or_default())
+        };
+        let mut done = mine.lock().unwrap_or_else(PoisonError::into_inner);
+        if *done {
+            return Ok(());
+        }
+        *done = true;
+        make()
+    }
+
+    fn add(&self, scheme: &str, rule: Rule, finding: Finding) {
+        let mut entries = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = entries.entry((scheme.to_owned(), rule)).or_default();
+        if known.len() < 5 {
+            known.push(finding);
+        }
+    }
+}
+
+/// Looks at one exchange.
+pub fn inspect(cx: &Context<'_>, operation: &Operation, exchange: &Arc<Exchange>) {
+    let mut seen = Vec::new();
+    match &exchange.outcome {
+        Err(WireError::Connect { .. } | WireError::Unsendable(_)) => {}
+        // The first of its kind was given all the time there is, and says so.
+        Err(error) if cx.target.was_cut_short(error) => {}
+        // Who refuses a large body may close before it has read it (RFC 9112 section 9.6).
+        Err(WireError::Closed(_)) if exchange.request.body.bytes().len() > 60_000 => {}
+        Err(error) => seen.push((Rule::Answers, "a whole answer in time".to_owned(), error.to_string())),
+        Ok(response) => {
+            let text = exchange.text();
+            if is_server_error(exchange) {
+                let expected = "any answer but a server error".to_owned();
+                seen.push((Rule::ServerError, expected, exchange.got()));
+            }
+            if let Some(mark) = crate::internals::shown(&text, &exchange.request.body.bytes()) {
+                let expected = "an answer that shows nothing of the server's inside".to_owned();
+                seen.push((Rule::Internals, expected, format!("`{mark}` in: {}", exchange.got())));
+            }
+            if exchange.declares_json() && exchange.json.is_none() && !response.body.is_empty() {
+                let expected = "JSON, as Content-Type says".to_owned();
+                seen.push((Rule::ValidJson, expected, exchange.got()));
+            }
+            if let Some(secret) = echoed(operation, exchange, &text) {
+                let expected = "an answer that does not repeat the secret".to_owned();
+                seen.push((
+                    Rule::EchoedSecret,
+                    expected,
+                    cx.secrets.hide(&format!("the secret `{secret}` came back")),
+                ));
+            }
+            if let Some(secret) = cx.passwords().iter().find(|secret| repeats_unread(exchange, secret, &text))
+            {
+                let expected = "an answer that does not repeat what it cannot read".to_owned();
+                let got = cx.secrets.hide(&format!("the secret `{secret}` came back"));
+                seen.push((Rule::EchoedSecret, expected, got));
+            }
+            for (rule, expected, got) in crate::refusal::complaints(cx, operation, exchange) {
+                seen.push((rule, expected, got));
+            }
+            if let Some(name) = echoing_header(operation, exchange) {
+                let expected = "headers that do not repeat a secret".to_owned();
+                seen.push((
+                    Rule::EchoedSecret,
+                    expected,
+                    format!("the header {name} repeats a secret that was sent"),
+                ));
+            }
+            if let Some(secret) =
+                cx.passwords().iter().find(|secret| secret.len() >= 8 && text.contains(secret.as_str()))
+                && !exchange
+                    .request
+                    .body
+                    .bytes()
+                    .windows(secret.len())
+                    .any(|window| window == secret.as_bytes())
+            {
+                let expected = "an answer without the account's secret".to_owned();
+                let got = cx.secrets.hide(&format!("the account's secret `{secret}` stands in it"));
+                seen.push((Rule::EchoedSecret, expected, got));
+            }
+            let token =
+                given_out(operation).find_map(|role| crate::judge::text_of(operation, exchange, role));
+            if let Some(token) = token {
+                if !exchange
+                    .headers("cache-control")
+                    .any(|value| value.to_ascii_lowercase().contains("no-store"))
+                {
+                    let got = exchange.header("cache-control").unwrap_or("no such header").to_owned();
+                    seen.push((Rule::NotCached, "Cache-Control: no-store".to_owned(), got));
+                }
+                let carrier =
+                    response.headers.iter().find(|(_, value)| token.len() > 8 && value.contains(token));
+                if let Some((name, _)) = carrier {
+                    let expected = "the token in the documented member only".to_owned();
+                    seen.push((Rule::TokenInHeader, expected, format!("it stands in the header {name} too")));
+                }
+            }
+            if let Some(problem) = open_cookie(exchange, cx.target.client().base().tls) {
+                let expected = "a cookie with HttpOnly, and behind TLS with Secure".to_owned();
+                seen.push((Rule::Cookies, expected, problem));
+            }
+            if let Some(problem) = allows_everybody(exchange) {
+                seen.push((Rule::CrossOrigin, "no credentials for every origin".to_owned(), problem));
+            }
+        }
+    }
+    for (rule, expected, got) in seen {
+        let did = format!("sent a request to {} (in {})", exchange.operation, cx.check);
+        let finding = cx.finding(&did, &expected, &got, std::slice::from_ref(exchange));
+        cx.target.ledger.add(&cx.scheme.id, rule, finding);
+    }
+}
+
+/// What an operation gives out that is the caller's alone: tokens and challenges.
+pub fn given_out(operation: &Operation) -> impl Iterator<Item = Role> {
+    let roles = [Role::AccessToken, Role::RefreshToken, Role::Challenge];
+    roles.into_iter().filter(|role| operation.success_field(*role).is_some())
+}
+
+/// A status that says the server failed; 501 for an unknown method, 503 with Retry-After and 505 are meant.
+fn is_server_error(exchange: &Exchange) -> bool {
+    match exchange.status() {
+        Some(501 | 505) => false,
+        Some(503) => exchange.header("retry-after").is_none(),
+        Some(status) => status >= 500,
+        None => false,
+    }
+}
+
+/// A password that was sent and stands in the answer.
+fn echoed(operation: &Operation, exchange: &Exchange, text: &str) -> Option<String> {
+    let field = operation.request_field(Role::Password)?;
+    let sent: serde_json::Value = serde_json::from_slice(&exchange.request.body.bytes()).ok()?;
+    let countersign_spec::Place::Body(pointer) = &field.at else { return None };
+    let secret = sent.pointer(pointer)?.as_str()?;
+    let name = operation.request_field(Role::Identifier).and_then(|field| match &field.at {
+        countersign_spec::Place::Body(pointer) => sent.pointer(pointer)?.as_str().map(str::to_owned),
+        _ => None,
+    });
+    // A secret that is also the name, or an ordinary short word, proves nothing.
+    let telling = secret.len() >= 8 && name.as_deref() != Some(secret);
+    let escaped = serde_json::Value::String(secret.to_owned()).to_string();
+    let escaped = &escaped[1..escaped.len() - 1];
+    (telling && (text.contains(secret) || text.contains(escaped))).then(|| secret.to_owned())
+}
+
+/// Whether a body that is no JSON held this secret and the answer quotes it.
+fn repeats_unread(exchange: &Exchange, secret: &str, text: &str) -> bool {
+    let sent = exchange.request.body.bytes();
+    let quoted = || {
+        let escaped = serde_json::Value::String(secret.to_owned()).to_string();
+        text.contains(secret) || text.contains(&escaped[1..escaped.len() - 1])
+    };
+    secret.len() >= 8
+        && sent.windows(secret.len()).any(|window| window == secret.as_bytes())
+        && serde_json::from_slice::<serde_json::Value>(&sent).is_err()
+        && quoted()
+}
+
+/// The header of an answer that repeats a password, signature or token of the request.
+fn echoing_header(operation: &Operation, exchange: &Exchange) -> Option<String> {
+    let sent: serde_json::Value = serde_json::from_slice(&exchange.request.body.bytes()).unwrap_or_default();
+    let members = operation
+        .request
+        .fields
+        .iter()
+        .filter(|field| matches!(field.role, Role::Password | Role::Signature | Role::RefreshToken));
+    let mut secrets: Vec<String> = members
+        .filter_map(|field| match &field.at {
+            countersign_spec::Place::Body(pointer) => sent.pointer(pointer)?.as_str().map(str::to_owned),
+            _ => None,
+        })
+        .collect();
+    let header = exchange.request.headers.iter().find(|(name, _)| name == "authorization");
+    secrets.extend(header.and_then(|(_, value)| value.split_once(' ')).map(|(_, token)| token.to_owned()));
+    let response = exchange.outcome.as_ref().ok()?;
+    let echoing = response
+        .headers
+        .iter()
+        .find(|(_, value)| secrets.iter().any(|secret| secret.len() >= 8 && value.contains(secret.as_str())));
+    echoing.map(|(name, _)| name.clone())
+}
+
+/// A cookie that by its name stands for a session, open to scripts or to plain connections.
+fn open_cookie(exchange: &Exchange, tls: bool) -> Option<String> {
+    const SESSION: [&str; 6] = ["sess", "sid", "token", "auth", "jwt", "login"];
+    exchange.headers("set-cookie").find_map(|cookie| {
+        let mut parts = cookie.split(';').map(|part| part.trim().to_ascii_lowercase());
+        let (name, value) =
+            parts.next()?.split_once('=').map(|(name, value)| (name.to_owned(), value.len()))?;
+        let attributes: Vec<String> = parts.collect();
+        // A page has to read the one against forged requests; an empty one is being taken back.
+        let telling = SESSION.iter().any(|word| name.contains(word)) && !name.contains("srf") && value >= 8;
+        let has = |word: &str| attributes.iter().any(|attribute| attribute == word);
+        let missing = if !has("httponly") {
+            "HttpOnly"
+        } else if tls && !has("secure") {
+            "Secure"
+        } else {
+            return None;
+        };
+        telling.then(|| format!("the cookie {name} comes without {missing}"))
+    })
+}
+
+/// Credentials for every origin, or for whichever asks (Fetch standard, CORS protocol).
+fn allows_everybody(exchange: &Exchange) -> Option<String> {
+    let credentials = exchange.header("access-control-allow-credentials")?.eq_ignore_ascii_case("true");
+    let origin = exchange.header("access-control-allow-origin")?;
+    let asked =
+        exchange.request.headers.iter().find(|(name, _)| name == "origin").map(|(_, value)| value.as_str());
+    (credentials && (origin == "*" || Some(origin) == asked)).then(|| {
+        format!("Access-Control-Allow-Origin: {origin} together with Access-Control-Allow-Credentials: true")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with_cookie(cookie: &str) -> Exchange {
+        use crate::client::{WireBody, WireRequest, WireResponse};
+        let (method, path) = ("GET".to_owned(), "/".to_owned());
+        let request = WireRequest { method, path, headers: Vec::new(), body: WireBody::None };
+        let headers = vec![("set-cookie".to_owned(), cookie.to_owned())];
+        let elapsed = std::time::Duration::ZERO;
+        let response = WireResponse { status: 200, headers, body: bytes::Bytes::new(), elapsed };
+        Exchange::new("login", String::new(), request, Ok(response))
+    }
+
+    #[test]
+    fn cookies_of_sessions_are_told_from_others() {
+        for open in ["sessionid=0123456789; Path=/", "connect.sid=s%3A0123456789; Secure"] {
+            assert!(open_cookie(&with_cookie(open), false).is_some(), "{open}");
+        }
+        let closed = "JSESSIONID=0123456789; Path=/; HttpOnly";
+        assert!(open_cookie(&with_cookie(closed), false).is_none());
+        assert!(open_cookie(&with_cookie(closed), true).is_some());
+        for other in ["XSRF-TOKEN=0123456789", "AWSALB=0123456789abcdef; Path=/", "session=; Max-Age=0"] {
+            assert!(open_cookie(&with_cookie(other), true).is_none(), "{other}");
+        }
+    }
+}

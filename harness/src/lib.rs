@@ -1,0 +1,76 @@
+//! Judges any implementation of the login documents by URL, clause by clause.
+//!
+//! A run goes one way: [`cli`] and [`profile`] say what is wanted, [`checks`] lists every check of the specification, [`run`]
+//! turns them into trials, a check drives the target through [`context`] and [`flow`], every exchange is recorded and passes
+//! [`hygiene`], and [`report`] folds what was found by cause and shows it.
+//!
+//! Nothing here depends on a server. Texts are built, signed and read with code of this crate ([`wallet`], [`jwt`]), so that
+//! a misreading has to be made twice to go unseen.
+
+pub mod actor;
+pub mod check;
+pub mod checks;
+pub mod cli;
+pub mod client;
+pub mod context;
+pub mod draft;
+pub mod exchange;
+pub mod finding;
+pub mod flow;
+pub mod gate;
+pub mod generate;
+pub mod hygiene;
+pub mod internals;
+pub mod judge;
+pub mod jwks;
+pub mod jwt;
+pub mod listing;
+pub mod lockout;
+pub mod patience;
+pub mod presenting;
+pub mod profile;
+pub mod raw;
+pub mod redact;
+pub mod refusal;
+pub mod report;
+pub mod run;
+pub mod sign;
+pub mod statistics;
+pub mod target;
+pub mod wallet;
+
+pub use cli::{LocalTarget, Started, conformance};
+
+use countersign_spec::{Level, Spec};
+
+/// What is known of a check without running it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CheckEntry {
+    /// `{scheme}::{group}::{sentence}`.
+    pub name: String,
+    /// Ids of the clauses it rests on, the scheme's own first.
+    pub clauses: Vec<String>,
+    /// Level of its finding.
+    pub level: Level,
+    /// The sentence, for people.
+    pub sentence: String,
+}
+
+/// Every check of a specification, in the order they run in.
+///
+/// ```
+/// let entries = countersign::catalogue(countersign_spec::Spec::embedded());
+/// assert!(entries.iter().any(|entry| entry.name == "ethgas::flow::the-documented-login-works"));
+/// ```
+#[must_use]
+pub fn catalogue(spec: &Spec) -> Vec<CheckEntry> {
+    checks::all(spec)
+        .into_iter()
+        .map(|check| CheckEntry {
+            name: check.name,
+            clauses: check.clauses,
+            level: check.level,
+            sentence: check.sentence,
+        })
+        .collect()
+}

@@ -1,0 +1,163 @@
+//! Keeps secrets out of everything that is shown, and puts shell variables in their place so that it still runs.
+
+use serde_json::Value;
+
+/// Secrets with what is shown for them, such as `$ETHGAS_PASSWORD`.
+///
+/// A secret that a check altered is registered with an expression over the original, so that a pasted command sends the
+/// altered one too.
+#[derive(Debug, Clone, Default)]
+pub struct Secrets(Vec<Secret>);
+
+#[derive(Clone)]
+struct Secret {
+    value: String,
+    expression: String,
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Secret").field("expression", &self.expression).finish_non_exhaustive()
+    }
+}
+
+impl Secrets {
+    /// Registers a secret in every form in which it may stand in a text: as it is, as JSON writes it, as JSON in JSON, and
+    /// with escapes for all that is not ASCII. Texts under four characters are no secrets: hiding them would hide half the
+    /// page.
+    pub fn add(&mut self, value: &str, expression: &str) {
+        if value.len() < 4 {
+            return;
+        }
+        let in_json = escape_json(value);
+        let ascii = escape_ascii(&in_json, false);
+        let ascii_upper = escape_ascii(&in_json, true);
+        let in_json_twice = escape_json(&in_json);
+        let ascii_twice = escape_json(&ascii);
+        let ascii_outside = escape_ascii(&in_json_twice, false);
+        let forms = [
+            (value.to_owned(), expression.to_owned()),
+            (in_json, form_of(expression, "AS_JSON")),
+            (ascii, form_of(expression, "AS_JSON_ASCII")),
+            (ascii_upper, form_of(expression, "AS_JSON_ASCII")),
+            (in_json_twice, form_of(expression, "AS_JSON_IN_JSON")),
+            (ascii_twice, form_of(expression, "AS_JSON_ASCII_IN_JSON")),
+            (ascii_outside, form_of(expression, "AS_JSON_IN_JSON_ASCII")),
+            (crate::draft::percent(value), form_of(expression, "PERCENT_ENCODED")),
+        ];
+        for (value, expression) in forms {
+            if !self.0.iter().any(|secret| secret.value == value) {
+                self.0.push(Secret { value, expression });
+            }
+        }
+        // Longest first, so that a secret within another does not spoil it.
+        self.0.sort_by_key(|secret| std::cmp::Reverse(secret.value.len()));
+    }
+
+    /// Registers a JWT or other token, and every one that is found in a JSON value.
+    pub fn add_tokens_in(&mut self, value: &Value) {
+        match value {
+            Value::String(text) if looks_like_token(text) => self.add(text, "$TOKEN"),
+            Value::Array(items) => items.iter().for_each(|item| self.add_tokens_in(item)),
+            Value::Object(members) => members.values().for_each(|member| self.add_tokens_in(member)),
+            _ => {}
+        }
+    }
+
+    /// The text with every secret replaced by its expression.
+    #[must_use]
+    pub fn hide(&self, text: &str) -> String {
+        let mut shown = text.to_owned();
+        for secret in &self.0 {
+            shown = shown.replace(&secret.value, &secret.expression);
+        }
+        shown
+    }
+
+    /// Splits a text at its secrets: `Err` holds an expression, `Ok` plain text.
+    #[must_use]
+    pub fn split<'a>(&'a self, text: &'a str) -> Vec<Result<&'a str, &'a str>> {
+        let mut pieces = Vec::new();
+        let mut rest = text;
+        while !rest.is_empty() {
+            let next = self
+                .0
+                .iter()
+                .filter_map(|secret| rest.find(&secret.value).map(|at| (at, secret)))
+                .min_by_key(|(at, secret)| (*at, std::cmp::Reverse(secret.value.len())));
+            let Some((at, secret)) = next else { break };
+            if at > 0 {
+                pieces.push(Ok(&rest[..at]));
+            }
+            pieces.push(Err(secret.expression.as_str()));
+            rest = &rest[at + secret.value.len()..];
+        }
+        if !rest.is_empty() {
+            pieces.push(Ok(rest));
+        }
+        pieces
+    }
+}
+
+/// The name of a variable that holds a secret in another form.
+fn form_of(expression: &str, form: &str) -> String {
+    let name: String =
+        expression.chars().filter(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || *c == '_').collect();
+    format!("${name}_{form}")
+}
+
+/// Every character beyond ASCII as `\u` escapes, with lower- or upper-case digits.
+fn escape_ascii(text: &str, upper: bool) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_ascii() {
+            escaped.push(c);
+            continue;
+        }
+        for unit in c.encode_utf16(&mut [0; 2]) {
+            escaped.push_str(&if upper { format!("\\u{unit:04X}") } else { format!("\\u{unit:04x}") });
+        }
+    }
+    escaped
+}
+
+/// Whether a text has the form of a JWT.
+fn looks_like_token(text: &str) -> bool {
+    text.len() > 40 && text.starts_with("ey") && text.matches('.').count() == 2
+}
+
+/// The text as it stands inside a JSON string.
+fn escape_json(text: &str) -> String {
+    let quoted = Value::String(text.to_owned()).to_string();
+    quoted[1..quoted.len() - 1].to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_replaced_longest_first_and_in_json_too() {
+        let mut secrets = Secrets::default();
+        secrets.add("open", "$SHORT");
+        secrets.add("open \"sesame\"", "$PASSWORD");
+        assert_eq!(secrets.hide(r#"{"p":"open \"sesame\""}"#), r#"{"p":"$PASSWORD_AS_JSON"}"#);
+        assert_eq!(secrets.split("a open b"), [Ok("a "), Err("$SHORT"), Ok(" b")]);
+        assert!(!format!("{secrets:?}").contains("sesame"));
+    }
+
+    #[test]
+    fn other_ways_to_write_a_secret_are_hidden_too() {
+        let mut secrets = Secrets::default();
+        secrets.add("pass wörd 🔑", "$PASSWORD");
+        for written in [
+            "pass wörd 🔑",
+            "pass w\\u00f6rd \\ud83d\\udd11",
+            "pass w\\u00F6rd \\uD83D\\uDD11",
+            "pass%20w%C3%B6rd%20%F0%9F%94%91",
+        ] {
+            let shown = secrets.hide(&format!("<{written}>"));
+            assert!(shown.starts_with("<$PASSWORD") && !shown.contains("rd"), "{shown}");
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! A command that repeats an exchange when it is pasted into a shell; secrets stand as variables.
+
+use crate::client::WireBody;
+use crate::exchange::Exchange;
+use crate::redact::Secrets;
+
+/// Bodies beyond this many bytes do not fit on a command line that a person would paste.
+const LONGEST_BODY: usize = 4_000;
+
+/// The command, on one line.
+#[must_use]
+pub fn command(exchange: &Exchange, secrets: &Secrets) -> String {
+    let request = &exchange.request;
+    let mut parts = vec!["curl -sS -i".to_owned()];
+    if request.method != "GET" {
+        parts.push(format!("-X {}", quote(&request.method, secrets)));
+    }
+    parts.push(quote(&exchange.url, secrets));
+    for (name, value) in &request.headers {
+        if name == "accept" {
+            continue;
+        }
+        let header = if value.is_empty() { format!("{name};") } else { format!("{name}: {value}") };
+        parts.push(format!("-H {}", quote(&header, secrets)));
+    }
+    match &request.body {
+        WireBody::None => {}
+        WireBody::Pieces(..) => {
+            parts.push("-H 'Transfer-Encoding: chunked'".to_owned());
+            parts.push(data(&request.body.bytes(), secrets));
+        }
+        WireBody::Whole(bytes) => parts.push(data(bytes, secrets)),
+    }
+    parts.join(" ")
+}
+
+fn data(bytes: &[u8], secrets: &Secrets) -> String {
+    if bytes.len() > LONGEST_BODY {
+        return format!(
+            "--data-binary @BODY  # a body of {} bytes, which the command to run again sends",
+            bytes.len()
+        );
+    }
+    match std::str::from_utf8(bytes) {
+        Ok(text) if !text.chars().any(|c| c.is_control() && c != '\n') => {
+            format!("--data-binary {}", quote(text, secrets))
+        }
+        _ => {
+            let escaped: String =
+                bytes.iter().flat_map(|byte| format!("\\x{byte:02x}").into_bytes()).map(char::from).collect();
+            format!("--data-binary $'{escaped}'")
+        }
+    }
+}
+
+/// The text as one word of a shell: plain parts in single quotes, secrets as variables in double quotes.
+fn quote(text: &str, secrets: &Secrets) -> String {
+    if text.is_empty() {
+        return "''".to_owned();
+    }
+    secrets
+        .split(text)
+        .into_iter()
+        .map(|piece| match piece {
+            Ok(plain) => format!("'{}'", plain.replace('\'', r"'\''")),
+            Err(expression) => format!("\"{expression}\""),
+        })
+        .collect()
+}
+
+/// The variables a command needs, in order.
+#[must_use]
+pub fn variables(command: &str) -> Vec<String> {
+    let mut names = Vec::new();
+    let mut rest = command;
+    while let Some(at) = rest.find('$') {
+        let after = &rest[at + 1..];
+        let after = after.strip_prefix('{').unwrap_or(after);
+        let name: String =
+            after.chars().take_while(|c| c.is_ascii_uppercase() || *c == '_' || c.is_ascii_digit()).collect();
+        if name.len() > 1 && !names.contains(&name) {
+            names.push(name);
+        }
+        rest = &rest[at + 1..];
+    }
+    names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::{WireRequest, WireResponse};
+    use std::time::Duration;
+
+    fn exchange(body: &str) -> Exchange {
+        let request = WireRequest {
+            method: "POST".into(),
+            path: "/login".into(),
+            headers: vec![("content-type".into(), "application/json".into())],
+            body: WireBody::Whole(body.to_owned().into()),
+        };
+        let response =
+            WireResponse { status: 200, headers: Vec::new(), body: "".into(), elapsed: Duration::ZERO };
+        Exchange::new("login", "http://127.0.0.1:1/login".into(), request, Ok(response))
+    }
+
+    #[test]
+    fn secrets_are_variables_and_the_rest_is_quoted() {
+        let mut secrets = Secrets::default();
+        secrets.add("open sesame", "$ALICE_PASSWORD");
+        let command = command(&exchange(r#"{"p":"open sesame","n":"it's"}"#), &secrets);
+        assert!(command.contains(r#"'{"p":"'"$ALICE_PASSWORD"'","n":"it'\''s"}'"#), "{command}");
+        assert!(!command.contains("open sesame"));
+        assert_eq!(variables(&command), ["ALICE_PASSWORD"]);
+    }
+
+    #[test]
+    fn the_shell_reads_back_what_was_sent() {
+        let mut secrets = Secrets::default();
+        secrets.add("open sesame", "$ALICE_PASSWORD");
+        let body = r#"{"p":"open sesame","n":"it's \"$HOME\" `x`"}"#;
+        let command = command(&exchange(body), &secrets);
+        let word = command.split_once("--data-binary ").unwrap().1;
+        let script = format!("printf %s {word}");
+        let output = std::process::Command::new("sh")
+            .args(["-c", &script])
+            .env("ALICE_PASSWORD", "open sesame")
+            .output()
+            .unwrap();
+        assert_eq!(String::from_utf8(output.stdout).unwrap(), body);
+    }
+}

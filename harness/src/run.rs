@@ -1,0 +1,157 @@
+//! Runs checks as libtest trials and collects how they ended.
+
+use crate::check::{Check, Phase, WAVES};
+use crate::context::Context;
+use crate::finding::{Outcome, Stop};
+use crate::gate::{self, Failure};
+use crate::judge::{self, Verdict};
+use crate::report::Record;
+use crate::target::Target;
+use countersign_spec::Level;
+use libtest_mimic::{Arguments, Completion, Failed, Trial};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+
+/// What all trials of a run share.
+#[derive(Debug)]
+struct Shared {
+    target: Arc<Target>,
+    fail_on: Level,
+    records: Mutex<Vec<Record>>,
+    /// Checks of each wave that still run or wait; those of later waves wait for them.
+    unfinished: Mutex<[usize; WAVES]>,
+    finished: Condvar,
+}
+
+/// Runs the checks and returns how each ended.
+#[must_use]
+pub fn run(arguments: &Arguments, target: Arc<Target>, checks: Vec<Check>, fail_on: Level) -> Vec<Record> {
+    let shared = Arc::new(Shared {
+        target,
+        fail_on,
+        records: Mutex::default(),
+        unfinished: Mutex::new([0; WAVES]),
+        finished: Condvar::new(),
+    });
+    let trials: Vec<(Phase, Trial)> = checks
+        .into_iter()
+        .map(|check| {
+            let (phase, check) = (check.phase, Arc::new(check));
+            let (name, shared) = (check.name.clone(), Arc::clone(&shared));
+            (phase, Trial::ignorable_test(name, move || shared.trial(&check)))
+        })
+        .filter(|(_, trial)| !arguments.is_filtered_out(trial))
+        .collect();
+    for (phase, _) in &trials {
+        lock(&shared.unfinished)[phase.wave()] += 1;
+    }
+    let _told_by_records =
+        libtest_mimic::run(arguments, trials.into_iter().map(|(_, trial)| trial).collect());
+    std::mem::take(&mut *lock(&shared.records))
+}
+
+impl Shared {
+    fn trial(&self, check: &Arc<Check>) -> Result<Completion, Failed> {
+        let wave = check.phase.wave();
+        {
+            let mut unfinished = lock(&self.unfinished);
+            while unfinished[..wave].iter().any(|count| *count > 0) {
+                unfinished = self.finished.wait(unfinished).unwrap_or_else(PoisonError::into_inner);
+            }
+        }
+        // Counts as finished however it ends, or the last checks would wait for ever.
+        let _done = Done { shared: self, wave };
+        let outcome = self.outcome(check);
+        let completion = self.completion(&outcome);
+        lock(&self.records).push(Record { check: Arc::clone(check), outcome });
+        completion
+    }
+
+    fn outcome(&self, check: &Check) -> Outcome {
+        let target = &self.target;
+        let Some(scheme) = target.spec.scheme(&check.scheme) else {
+            return Outcome::Skipped(format!("there is no scheme {}", check.scheme));
+        };
+        // Learning what the target serves needs its clock to stand still, too.
+        let gate = {
+            let _world = target.world.read().unwrap_or_else(PoisonError::into_inner);
+            target.gate(scheme)
+        };
+        if check.needs_login {
+            match gate.as_ref().and_then(|gate| gate.failure()) {
+                None => {}
+                Some(Failure::Finding(_)) => return Outcome::Blocked(gate::login_check(scheme)),
+                Some(Failure::NoAccount(reason)) => return Outcome::Skipped(reason.clone()),
+                Some(Failure::Inconclusive(reason)) => return Outcome::Inconclusive(reason.clone()),
+            }
+        }
+        let serial = gate.as_ref().is_some_and(|gate| gate.is_serial());
+        let _alone = serial.then(|| target.scheme_lock(&check.scheme));
+        let mut cx = Context::new(target, scheme, &check.name, gate);
+        let result = if check.phase == Phase::Alone {
+            let _world = target.world.write().unwrap_or_else(PoisonError::into_inner);
+            let result = sure(check, &mut cx);
+            match target.reset() {
+                Ok(()) => result,
+                Err(problem) => {
+                    Err(Stop::Inconclusive(format!("the clock could not be set back: {problem}")))
+                }
+            }
+        } else {
+            let _world = target.world.read().unwrap_or_else(PoisonError::into_inner);
+            sure(check, &mut cx)
+        };
+        match result {
+            Ok(()) => Outcome::Held,
+            Err(Stop::Found(finding)) => Outcome::Violated(check.level, finding),
+            Err(Stop::NotApplicable(reason)) => Outcome::Skipped(reason),
+            Err(Stop::Inconclusive(reason)) => Outcome::Inconclusive(reason),
+            Err(Stop::Blocked(by)) => Outcome::Blocked(by),
+        }
+    }
+
+    /// What libtest is told; the page after the run says the rest.
+    fn completion(&self, outcome: &Outcome) -> Result<Completion, Failed> {
+        match outcome {
+            Outcome::Held => Ok(Completion::Completed),
+            Outcome::Violated(level, _) if *level < self.fail_on => Ok(Completion::Completed),
+            Outcome::Violated(..) => Err(Failed::without_message()),
+            Outcome::Skipped(reason) => Ok(Completion::ignored_with(reason)),
+            Outcome::Inconclusive(reason) => Ok(Completion::ignored_with(format!("inconclusive: {reason}"))),
+            Outcome::Blocked(by) => Ok(Completion::ignored_with(format!("blocked by {by}"))),
+        }
+    }
+}
+
+/// Runs a check and takes its verdict back where the target had locked an account that it used.
+fn sure(check: &Check, cx: &mut Context<'_>) -> Result<(), Stop> {
+    let result = (check.run)(cx);
+    // A lock refuses. What was let in was let in.
+    let may_be_a_lock = match &result {
+        Ok(()) => true,
+        Err(Stop::Found(finding)) => finding.exchanges.last().is_none_or(|exchange| {
+            let scheme = cx.scheme.operation(&exchange.operation);
+            scheme.is_none_or(|operation| judge::judge(cx.scheme, operation, exchange) != Verdict::Accepted)
+        }),
+        Err(_) => false,
+    };
+    if may_be_a_lock && !check.about_lockout {
+        cx.accounts_still_work(result.is_err())?;
+    }
+    result
+}
+
+struct Done<'s> {
+    shared: &'s Shared,
+    wave: usize,
+}
+
+impl Drop for Done<'_> {
+    fn drop(&mut self) {
+        lock(&self.shared.unfinished)[self.wave] -= 1;
+        self.shared.finished.notify_all();
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,26 @@
+//! The integration tests of the harness, in one binary: the program as people call it, against servers made here.
+
+#[path = "it/command_line.rs"]
+mod command_line;
+#[path = "it/generate_own.rs"]
+mod generate_own;
+#[path = "it/generate_suite.rs"]
+mod generate_suite;
+#[path = "it/independent.rs"]
+mod independent;
+#[path = "it/limits.rs"]
+mod limits;
+#[path = "it/program.rs"]
+mod program;
+#[path = "it/same_seed.rs"]
+mod same_seed;
+#[path = "it/secrets.rs"]
+mod secrets;
+#[path = "it/stub.rs"]
+mod stub;
+#[path = "it/targets.rs"]
+mod targets;
+#[path = "it/usage.rs"]
+mod usage;
+#[path = "it/vectors.rs"]
+mod vectors;

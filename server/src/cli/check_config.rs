@@ -1,0 +1,162 @@
+//! `check-config`: what a server would run with, and what would keep it from running.
+
+use super::folder::store_kind;
+use super::open_store::open_store;
+use super::{Args, Problem, lasting_cost, seeds, told};
+use crate::config::{Config, Secret, StoreKind, TokenAlgorithm};
+use crate::env::SystemClock;
+use crate::settings::{Layered, Origin};
+use crate::token::LocalKey;
+use crate::token::ring::KeyFile;
+use secrecy::ExposeSecret as _;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// How it looks.
+#[derive(Debug, Clone, clap::Args)]
+pub(super) struct CheckConfig {
+    /// Ask the store, too; a store in a file must not be in use
+    #[arg(long)]
+    connect: bool,
+}
+
+impl CheckConfig {
+    /// Shows every setting; afterwards all that is wrong, one problem a line.
+    pub(super) async fn run(&self, args: &Args, layered: &Layered) -> Result<(), Problem> {
+        show(layered).map_err(|error| format!("cannot write to standard output: {error}"))?;
+        let mut problems = problems(args, &layered.config);
+        if self.connect && problems.is_empty() {
+            problems.extend(connect(args, &layered.config).await.err());
+        }
+        if problems.is_empty() { Ok(()) } else { Err(problems.join("\ncountersign-server: ")) }
+    }
+}
+
+fn show(layered: &Layered) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    for one in layered.shown()? {
+        match (one.value, one.origin) {
+            (None, _) => writeln!(out, "# {} is not set", one.key)?,
+            (Some(value), Origin::Default) => writeln!(out, "{} = {value}", one.key)?,
+            (Some(value), origin) => writeln!(out, "{} = {value}  # {origin}", one.key)?,
+        }
+    }
+    out.flush()
+}
+
+/// What can be seen without starting anything or changing a file.
+fn problems(args: &Args, config: &Config) -> Vec<Problem> {
+    let checks = [
+        config.admin.address().map(drop),
+        config.cors.cors().map(drop).map_err(told),
+        config.tls.as_ref().map_or(Ok(()), |tls| tls.load().map(drop).map_err(told)),
+        config.tls.as_ref().map_or(Ok(()), |tls| private("tls.key", &tls.key)),
+        lasting_cost(args, config).map(drop),
+        seeds(args, config).map(drop),
+        token(config),
+        secret("token.ring_secret", config.token.ring_secret.as_ref()),
+        store(args, config),
+        keys(args, config),
+        config.audit.file.as_deref().map_or(Ok(()), |file| parent("audit.file", file)),
+    ];
+    checks.into_iter().filter_map(Result::err).collect()
+}
+
+fn token(config: &Config) -> Result<(), Problem> {
+    let Some(given) = &config.token.secret else { return Ok(()) };
+    if config.token.algorithm != TokenAlgorithm::Hs256 {
+        return Err(
+            "token.secret goes with token.algorithm = \"HS256\"; leave it out to have keys made".into()
+        );
+    }
+    if config.token.ring_secret.is_some() {
+        return Err(
+            "token.secret is the one key, token.ring_secret seals keys that are made: give only one".into()
+        );
+    }
+    secret("token.secret", Some(given))?;
+    let text = given.resolve("token.secret").map_err(told)?;
+    LocalKey::hs256(text.expose_secret().as_bytes()).map(drop).map_err(told)
+}
+
+/// A secret that is there and, in a file, is nobody else's.
+fn secret(key: &str, given: Option<&Secret>) -> Result<(), Problem> {
+    let Some(given) = given else { return Ok(()) };
+    if let Some(path) = given.file() {
+        private(key, path)?;
+    }
+    given.resolve(key).map(drop).map_err(told)
+}
+
+fn store(args: &Args, config: &Config) -> Result<(), Problem> {
+    let kind = store_kind(args, config);
+    if matches!(kind, StoreKind::Embedded | StoreKind::Memory) {
+        return Ok(());
+    }
+    let url =
+        config.store.url.as_ref().ok_or("this store needs an address: give store.url or --store-url")?;
+    url.resolve().map(drop).map_err(told)
+}
+
+/// The keys that are kept, if there are any yet.
+fn keys(args: &Args, config: &Config) -> Result<(), Problem> {
+    if config.token.secret.is_some() || config.token.ring_secret.is_some() {
+        return Ok(());
+    }
+    match folder(args, config) {
+        Some(folder) if folder.is_dir() => KeyFile::new(&folder).load().map(drop).map_err(told),
+        Some(folder) => parent("store.data_dir", &folder),
+        None => Ok(()),
+    }
+}
+
+/// The data folder, which is not made here.
+fn folder(args: &Args, config: &Config) -> Option<PathBuf> {
+    let named = config.store.data_dir.clone();
+    let usual = || (store_kind(args, config) != StoreKind::Memory).then(|| PathBuf::from("countersign-data"));
+    named.or_else(usual)
+}
+
+/// A file in this place can be made only where its folder is.
+fn parent(key: &str, path: &Path) -> Result<(), Problem> {
+    let folder = match path.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => return Ok(()),
+    };
+    if folder.is_dir() {
+        Ok(())
+    } else {
+        Err(format!("{key}: there is no folder {}: make it", folder.display()))
+    }
+}
+
+/// A file that only its owner may read. What cannot be read at all is somebody else's complaint.
+#[cfg(unix)]
+fn private(key: &str, path: &Path) -> Result<(), Problem> {
+    use std::os::unix::fs::PermissionsExt as _;
+    match std::fs::metadata(path) {
+        Ok(metadata) if metadata.permissions().mode() & 0o007 != 0 => {
+            let path = path.display();
+            Err(format!("{key}: everybody on this machine can read {path}: chmod o-rwx {path}"))
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(not(unix))]
+fn private(_: &str, _: &Path) -> Result<(), Problem> {
+    Ok(())
+}
+
+async fn connect(args: &Args, config: &Config) -> Result<(), Problem> {
+    let folder = folder(args, config);
+    if store_kind(args, config) == StoreKind::Embedded
+        && let Some(folder) = &folder
+        && !folder.join("store.redb").exists()
+    {
+        return Err(format!("{}: there is no store yet: start the server once", folder.display()));
+    }
+    let store = open_store(args, config, folder.as_deref(), Arc::new(SystemClock)).await?;
+    store.ping().await.map_err(told)
+}

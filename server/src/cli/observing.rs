@@ -1,0 +1,84 @@
+//! What watches this program: its audit log, its metrics, and the listener that shows those.
+
+use super::{Problem, told};
+use crate::admin::{Admin, Stopping};
+use crate::audit::AuditLog;
+use crate::config::Config;
+use crate::metrics::Metrics;
+use crate::observer::Observer;
+use crate::store::Store;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+/// Everything that watches; it must be closed so that nothing that was told is lost.
+#[derive(Debug)]
+pub(super) struct Observing {
+    pub(super) observer: Observer,
+    pub(super) metrics: Metrics,
+    audit: Option<AuditLog>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Observing {
+    /// Opens the audit log, if there is to be one.
+    pub(super) fn begin(config: &Config) -> Result<Self, Problem> {
+        let metrics = Metrics::new();
+        let audit = match &config.audit.file {
+            None => None,
+            Some(file) => {
+                let audit = AuditLog::open(file, config.audit.queue)
+                    .map_err(|error| format!("audit.file: {} cannot be opened: {error}", file.display()))?;
+                metrics.show_audit(&audit);
+                Some(audit)
+            }
+        };
+        let observer = Observer::new(audit.clone(), Some(metrics.clone()));
+        Ok(Self { observer, metrics, audit, tasks: Vec::new() })
+    }
+
+    /// Opens the audit file again whenever the program is told SIGHUP.
+    pub(super) fn follow_hangups(&mut self) -> Result<(), Problem> {
+        #[cfg(unix)]
+        if let Some(audit) = self.audit.clone() {
+            let mut hangups =
+                tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup()).map_err(told)?;
+            self.tasks.push(tokio::spawn(async move {
+                while hangups.recv().await.is_some() {
+                    let audit = audit.clone();
+                    // It may have to wait for the writer.
+                    let _ = tokio::task::spawn_blocking(move || audit.reopen()).await;
+                }
+            }));
+        }
+        Ok(())
+    }
+
+    /// Listens for operators, if asked to.
+    pub(super) async fn listen(
+        &mut self,
+        config: &Config,
+        store: Arc<dyn Store>,
+        stopping: Stopping,
+    ) -> Result<Option<SocketAddr>, Problem> {
+        let Some(address) = config.admin.address()? else { return Ok(None) };
+        let failed = |error| format!("admin.listen: cannot listen on {address}: {error}");
+        let listener = TcpListener::bind(address).await.map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        let admin = Admin::new(store, self.metrics.clone(), stopping);
+        self.tasks.push(tokio::spawn(admin.serve(listener)));
+        // Its port may have been left to the system.
+        Ok(Some(address))
+    }
+
+    /// Ends everything; what waits to be written is.
+    pub(super) async fn close(self) {
+        for task in &self.tasks {
+            task.abort();
+        }
+        if let Some(audit) = self.audit {
+            let _ = tokio::task::spawn_blocking(move || audit.close()).await;
+        }
+    }
+}

@@ -1,0 +1,21 @@
+//! Where it is written down who did what.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// `[audit]`
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct AuditConfig {
+    /// File that events are appended to, one JSON object a line; `-` is standard output. Opened again on SIGHUP.
+    pub file: Option<PathBuf>,
+    /// Events that may wait to be written; those beyond are lost, and counted.
+    pub queue: usize,
+}
+
+impl Default for AuditConfig {
+    fn default() -> Self {
+        Self { file: None, queue: 8_192 }
+    }
+}

@@ -1,0 +1,240 @@
+//! From bytes to schemes and back. Only this folder knows HTTP.
+//!
+//! Routes come from the specification and nowhere else: a path that belongs to an operation answers in its scheme's words
+//! whatever is wrong, and any other path answers a plain JSON 404.
+
+pub mod cors;
+mod drain;
+pub(crate) mod edge;
+mod framing;
+pub mod problem;
+mod request_id;
+pub mod serve;
+mod stream;
+pub mod tls;
+
+use crate::client::{Encrypted, Peer, Proxies};
+use crate::dev::DevControls;
+use crate::env::Random;
+use crate::error::{LoginError, Malformed};
+use crate::observer::{self, Observer};
+use crate::service::{LoginReply, LoginRequest, SchemeService};
+use crate::token::KeyRing;
+use crate::token::keys::KEY_SET_SECONDS;
+use bytes::Bytes;
+use cors::Cors;
+use countersign_spec::{Operation, Schema};
+pub use edge::BodyLimits;
+use edge::Received;
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http_body_util::Full;
+use hyper::body::Body;
+use problem::Answer;
+use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::task::Poll;
+use tower::Service as _;
+use tracing::Instrument as _;
+
+/// An operation at a path, ready to serve.
+#[derive(Debug, Clone)]
+pub(crate) struct Served {
+    pub(crate) service: SchemeService,
+    pub(crate) operation: Arc<Operation>,
+    /// Schema of the body, where one is sent.
+    pub(crate) schema: Option<Schema>,
+    /// Whether the scheme word of `Authorization` may be in any letter case.
+    pub(crate) bearer_any_case: bool,
+}
+
+/// The operations of one path, by method.
+pub(crate) type Methods = Vec<(Method, Served)>;
+
+/// Where the public halves of the signing keys are.
+const KEY_SET: &str = "/.well-known/jwks.json";
+
+/// Finds who serves a request.
+#[derive(Debug)]
+pub(crate) struct Router {
+    pub(crate) operations: matchit::Router<Methods>,
+    /// OpenAPI documents by path.
+    pub(crate) documents: BTreeMap<String, Bytes>,
+    pub(crate) keys: KeyRing,
+    pub(crate) dev: Option<Arc<DevControls>>,
+    pub(crate) limits: BodyLimits,
+    pub(crate) proxies: Proxies,
+    pub(crate) cors: Cors,
+    pub(crate) observer: Observer,
+    pub(crate) random: Arc<dyn Random>,
+}
+
+impl Router {
+    /// Answers a request. Never fails: what goes wrong is an answer.
+    pub(crate) async fn answer<B>(&self, request: Request<B>) -> Response<Full<Bytes>>
+    where
+        B: Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let peer = request.extensions().get::<Peer>().map(|peer| peer.0.ip());
+        let from_proxy = peer.is_some_and(|peer| self.proxies.trusts(peer));
+        let id = request_id::of(request.headers(), from_proxy, self.random.as_ref());
+        let origin = request.headers().get(header::ORIGIN).cloned();
+        let encrypted = request.extensions().get::<Encrypted>().is_some();
+        let named = id.as_ref().and_then(|id| id.to_str().ok());
+        let span = tracing::info_span!("request", id = named);
+        let source = self.proxies.source(peer, request.headers());
+        let mut response = self.observer.request(named, source, self.route(request).instrument(span)).await;
+        self.cors.mark(origin.as_ref(), &mut response);
+        let headers = response.headers_mut();
+        headers.extend(id.map(|id| (request_id::X_REQUEST_ID, id)));
+        if encrypted {
+            headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static(A_YEAR));
+        }
+        response
+    }
+
+    async fn route<B>(&self, request: Request<B>) -> Response<Full<Bytes>>
+    where
+        B: Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        if request.method() == Method::OPTIONS && request.uri().path() == "*" {
+            return problem::no_content("GET, POST, OPTIONS");
+        }
+        let Ok(found) = self.operations.at(request.uri().path()) else {
+            return self.elsewhere(request).await;
+        };
+        let methods = found.value;
+        let chosen = methods.iter().find(|(method, _)| method == request.method());
+        let Some((_, served)) = chosen else {
+            let allow = allowed(methods);
+            if let Some(preflight) = self.cors.preflight(&request, &allow) {
+                return preflight;
+            }
+            if request.method() == Method::OPTIONS {
+                return problem::no_content(&allow);
+            }
+            let Some((_, first)) = methods.first() else { return problem::not_found() };
+            //= common.form.other-method
+            //= nftrainbow.failure.other-route
+            let error = LoginError::new(Malformed::Method, "the path has no such method");
+            observer::serving(first.service.scheme.name(), &first.operation);
+            let mut response = respond(first, first.service.refuse(&first.operation, &error));
+            problem::allow(&mut response, &allow);
+            return response;
+        };
+        observer::serving(served.service.scheme.name(), &served.operation);
+        // A panic is a mistake of ours; it costs this request and nothing else.
+        let mut work = Box::pin(self.serve(served, request));
+        let caught = std::future::poll_fn(|cx| {
+            //= common.hygiene.no-server-error
+            match std::panic::catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(cx))) {
+                Ok(Poll::Pending) => Poll::Pending,
+                Ok(Poll::Ready(response)) => Poll::Ready(Some(response)),
+                Err(_) => Poll::Ready(None),
+            }
+        });
+        match caught.await {
+            Some(response) => response,
+            None => {
+                respond(served, served.service.refuse(&served.operation, &LoginError::internal("a panic")))
+            }
+        }
+    }
+
+    async fn serve<B>(&self, served: &Served, request: Request<B>) -> Response<Full<Bytes>>
+    where
+        B: Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let (head, body) = request.into_parts();
+        let peer = head.extensions.get::<Peer>().map(|peer| peer.0.ip());
+        let source = self.proxies.source(peer, &head.headers);
+        let name = served.service.scheme.name();
+        if let Err(error) = served.service.shared.limits.admit(name, source) {
+            // Before the body is read: who asks too often costs as little as can be.
+            let mut response = respond(served, served.service.refuse(&served.operation, &error));
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            return response;
+        }
+        let authorization = edge::authorization(&head.headers, served.bearer_any_case);
+        let received = edge::receive(&head.headers, body, self.limits).await;
+        let mut close = false;
+        let input = match received {
+            Received::Whole(body) => edge::members(served, &head, &body, &authorization),
+            Received::Refused(error) => {
+                // What is left of the body is not read, so nothing that follows on this connection can be trusted.
+                close = true;
+                Err(error)
+            }
+        };
+        let reply = match input {
+            Ok(input) => {
+                let operation = served.operation.clone();
+                let headers = head.headers;
+                let request = LoginRequest { operation, input, authorization, headers, source };
+                match served.service.clone().call(request).await {
+                    Ok(reply) => reply,
+                    Err(never) => match never {},
+                }
+            }
+            Err(error) => served.service.refuse(&served.operation, &error),
+        };
+        let mut response = respond(served, reply);
+        if close {
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        response
+    }
+
+    /// Paths that belong to no scheme.
+    async fn elsewhere<B>(&self, request: Request<B>) -> Response<Full<Bytes>>
+    where
+        B: Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let path = request.uri().path();
+        if let Some(dev) = &self.dev
+            && let Some(control) = dev.control(path)
+        {
+            if request.method() != Method::POST {
+                return problem::method_not_allowed("POST");
+            }
+            let (head, body) = request.into_parts();
+            let received = edge::receive(&head.headers, body, self.limits).await;
+            return match received {
+                Received::Whole(body) => dev.act(control, &body).await,
+                Received::Refused(error) => problem::plain(error.why()),
+            };
+        }
+        let document = match path {
+            "/healthz" => Some(problem::document(Bytes::from_static(b"{\"status\":\"ok\"}"))),
+            KEY_SET => Some(problem::kept(&self.keys.now().jwks(), KEY_SET_SECONDS)),
+            other => self.documents.get(other).cloned().map(problem::document),
+        };
+        match (document, request.method()) {
+            (None, _) => problem::not_found(),
+            (Some(document), &Method::GET | &Method::HEAD) => document,
+            (Some(_), &Method::OPTIONS) => problem::no_content("GET, HEAD, OPTIONS"),
+            (Some(_), _) => problem::method_not_allowed("GET, HEAD, OPTIONS"),
+        }
+    }
+}
+
+/// That this host is only to be asked over TLS. Without its subdomains, which may be somebody else's business.
+const A_YEAR: &str = "max-age=31536000";
+
+/// A scheme's reply as an HTTP response.
+fn respond(served: &Served, reply: LoginReply) -> Response<Full<Bytes>> {
+    let LoginReply { status, body, authenticate, retry_after } = reply;
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let realm = served.service.scheme.name();
+    problem::json(&Answer { status, body: &body, authenticate, retry_after, realm })
+}
+
+fn allowed(methods: &Methods) -> String {
+    let mut names: Vec<&str> = methods.iter().map(|(method, _)| method.as_str()).collect();
+    names.push("OPTIONS");
+    names.join(", ")
+}

@@ -1,0 +1,52 @@
+//! A name for each request, which its answer and its log lines share.
+
+use crate::env::{Random, random_bytes};
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+/// The header's name.
+pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The name a trusted proxy gave, if it is a sensible one, or else a new one; nothing where chance fails.
+///
+/// What a stranger sends is not taken: he could make his requests look like somebody else's in the logs.
+pub(super) fn of(headers: &HeaderMap, from_proxy: bool, random: &dyn Random) -> Option<HeaderValue> {
+    let mut values = headers.get_all(X_REQUEST_ID).iter();
+    if let (true, Some(value), None) = (from_proxy, values.next(), values.next())
+        && is_sensible(value.as_bytes())
+    {
+        return Some(value.clone());
+    }
+    let bytes: [u8; 16] = random_bytes(random).ok()?;
+    HeaderValue::from_str(&data_encoding::HEXLOWER.encode(&bytes)).ok()
+}
+
+fn is_sensible(value: &[u8]) -> bool {
+    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.".contains(byte);
+    (1..=64).contains(&value.len()) && value.iter().all(is_plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::env::SystemRandom;
+
+    #[test]
+    fn a_proxy_s_name_is_kept_when_it_is_sensible_and_a_stranger_s_never() {
+        let read = |values: &[&str], from_proxy| {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                headers.append(X_REQUEST_ID, HeaderValue::from_bytes(value.as_bytes()).unwrap());
+            }
+            of(&headers, from_proxy, &SystemRandom).unwrap().to_str().unwrap().to_owned()
+        };
+        let is_new = |id: &str| id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+        assert_eq!(read(&["a-B_7.c"], true), "a-B_7.c");
+        assert!(is_new(&read(&["a-B_7.c"], false)));
+        let long = "x".repeat(65);
+        for odd in ["", "a b", "a\tb", "é", "a\"b", "a=1", &long] {
+            assert!(is_new(&read(&[odd], true)), "{odd}");
+        }
+        assert!(is_new(&read(&["one", "two"], true)));
+        assert_ne!(read(&[], true), read(&[], true));
+    }
+}

@@ -1,0 +1,5 @@
+//! `countersign-server`: everything is in the library.
+
+fn main() -> std::process::ExitCode {
+    countersign_server::cli::main()
+}

@@ -1,0 +1,145 @@
+//! Making tokens: everything in one follows from who it is for, from when, and from the policy.
+
+use super::family::{self, AccountEpoch, Family};
+use super::{Issuer, Policy, RefreshToken, Renewal, Subject, TokenRules, Tokens, Use, jwt};
+use crate::env::{Timestamp, random_bytes};
+use crate::error::LoginError;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Map, Value};
+
+impl Issuer {
+    pub(super) fn fresh_id(&self) -> Result<String, LoginError> {
+        //= common.flow.distinct-tokens
+        //= common.challenge.unpredictable
+        Ok(URL_SAFE_NO_PAD.encode(random_bytes::<16>(self.random.as_ref())?))
+    }
+
+    /// Both tokens of a generation. Everything in them follows from the family, so that every caller that is given this
+    /// generation is given the same bytes.
+    pub(super) fn pair(
+        &self,
+        rules: &dyn TokenRules,
+        session: &str,
+        family: &Family,
+    ) -> Result<Tokens, LoginError> {
+        let Renewal::Rotate { lifetime, .. } = rules.policy().renewal else {
+            return Err(LoginError::internal("a pair for a scheme without refresh tokens"));
+        };
+        let identity = Identity::Member { session, generation: family.generation };
+        let over = self.sessions.limits.end(family.began_at);
+        let mut tokens =
+            self.access(rules, &family.subject, family.issued_at, over, identity, Some(&family.kid))?;
+        let lifetime = cut(family.issued_at, self.sessions.limits.refresh_lifetime(lifetime), over);
+        let mut claims = rules.claims(&family.subject, Use::Refresh);
+        let issued = family.issued_at.secs();
+        self.bind(&mut claims, rules, &family.subject, Use::Refresh, identity);
+        //= common.token.fresh-times
+        claims.insert("iat".into(), issued.into());
+        claims.insert("exp".into(), (issued + lifetime).into());
+        let token = jwt::encode(self.keys.now().signer_or_current(&family.kid).as_ref(), &claims)?;
+        tokens.refresh = Some(RefreshToken { token, lifetime });
+        Ok(tokens)
+    }
+
+    /// The access token of a scheme that keeps nothing, for somebody who logged in then.
+    pub(super) fn reissued(
+        &self,
+        rules: &dyn TokenRules,
+        subject: &Subject,
+        now: Timestamp,
+        login: Timestamp,
+        account: Option<&AccountEpoch>,
+    ) -> Result<Tokens, LoginError> {
+        let id = self.fresh_id()?;
+        let over = self.sessions.limits.reissue_end(login);
+        self.access(rules, subject, now, over, Identity::Alone { id: &id, login, account }, None)
+    }
+
+    fn access(
+        &self,
+        rules: &dyn TokenRules,
+        subject: &Subject,
+        now: Timestamp,
+        over: Timestamp,
+        identity: Identity<'_>,
+        kid: Option<&str>,
+    ) -> Result<Tokens, LoginError> {
+        let policy = rules.policy();
+        let issued = now.secs();
+        //= common.token.lifetime-stated
+        //= common.refresh.new-lifetime
+        let lifetime = cut(now, policy.lifetime, over);
+        let ends = issued + lifetime;
+        let mut claims = rules.claims(subject, Use::Access);
+        self.bind(&mut claims, rules, subject, Use::Access, identity);
+        claims.insert("iat".into(), issued.into());
+        claims.insert(policy.began.into(), issued.into());
+        // A reader that knows only `exp` must not refuse a token that can still be exchanged.
+        let exp = match policy.renewal {
+            Renewal::Reissue { window, .. } if policy.ends != "exp" => (ends + window).min(over.secs()),
+            _ => ends,
+        };
+        claims.insert("exp".into(), exp.into());
+        claims.insert(policy.ends.into(), ends.into());
+        let keys = self.keys.now();
+        let access = match kid {
+            Some(kid) => jwt::encode(keys.signer_or_current(kid).as_ref(), &claims)?,
+            None => jwt::encode(keys.current(), &claims)?,
+        };
+        Ok(Tokens { access, lifetime, ends: Timestamp::from_secs(ends), refresh: None })
+    }
+
+    fn bind(
+        &self,
+        claims: &mut Map<String, Value>,
+        rules: &dyn TokenRules,
+        subject: &Subject,
+        r#use: Use,
+        identity: Identity<'_>,
+    ) {
+        claims.insert("iss".into(), self.name.as_ref().into());
+        //= common.token.other-scheme
+        //= common.refresh.other-scheme
+        claims.insert("aud".into(), rules.id().into());
+        //= common.refresh.keeps-identity
+        claims.insert("sub".into(), subject.id.as_str().into());
+        //= common.refresh.not-an-access-token
+        //= common.refresh.not-for-access
+        //= ethgas.token.refresh-token-is-none
+        claims.insert("use".into(), r#use.name().into());
+        match identity {
+            Identity::Alone { id, login, account } => {
+                claims.insert("jti".into(), id.into());
+                claims.insert("auth_time".into(), login.secs().into());
+                if let Some(AccountEpoch { name, epoch }) = account {
+                    claims.insert("acc".into(), name.as_str().into());
+                    claims.insert("epoch".into(), (*epoch).into());
+                }
+            }
+            Identity::Member { session, generation } => {
+                claims.insert("jti".into(), family::token_id(session, generation, r#use.name()).into());
+                claims.insert("sid".into(), session.into());
+                claims.insert("gen".into(), generation.into());
+            }
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Identity<'a> {
+    Alone { id: &'a str, login: Timestamp, account: Option<&'a AccountEpoch> },
+    Member { session: &'a str, generation: u64 },
+}
+
+/// Seconds a token lasts that must not outlive its session.
+fn cut(issued: Timestamp, lifetime: u64, over: Timestamp) -> u64 {
+    lifetime.min(over.secs().saturating_sub(issued.secs()))
+}
+
+/// When nothing of the family can be good any more.
+pub(super) fn keep_until(policy: Policy, family: &Family) -> Timestamp {
+    let Renewal::Rotate { lifetime, .. } = policy.renewal else { return family.issued_at };
+    let last = family.issued_at.plus_secs(lifetime.max(policy.lifetime));
+    last.max(family.extended_until(family.generation)).plus_secs(1)
+}
