@@ -1,4 +1,4 @@
-//! The command line, and what the exit codes mean.
+//! The command line, and what the exit codes mean. A verb is a file of `cli/`.
 //!
 //! | code | meaning |
 //! |---|---|
@@ -9,19 +9,16 @@
 //! | 4 | nothing was judged |
 //! | 5 | a deviation that the profile declares did not occur |
 
-use crate::check::{Check, Group};
-use crate::client::{Base, Client};
-use crate::profile::{Profile, nearest};
-use crate::report::{Summary, page};
-use crate::target::Target;
-use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
-use countersign_spec::{Level, Spec};
+mod conformance;
+mod explain;
+
+pub use conformance::{LocalTarget, Started, conformance};
+
+use clap::{Parser, Subcommand};
+use countersign_spec::Spec;
 use std::ffi::OsString;
 use std::io::Write as _;
-use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 /// The target conforms.
 pub const CONFORMS: u8 = 0;
@@ -35,34 +32,6 @@ pub const UNREACHABLE: u8 = 3;
 pub const NOTHING: u8 = 4;
 /// A declared deviation did not occur.
 pub const STALE: u8 = 5;
-
-/// A target that is started only when one is needed.
-pub struct LocalTarget {
-    /// Starts it.
-    pub start: Box<dyn FnOnce() -> Result<Started, String> + Send>,
-}
-
-impl std::fmt::Debug for LocalTarget {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("LocalTarget").finish_non_exhaustive()
-    }
-}
-
-/// A target that was started.
-pub struct Started {
-    /// Where it listens.
-    pub url: String,
-    /// Whether its clock can be moved by `/__clock` and `/__reset`.
-    pub clock: bool,
-    /// Stops it when dropped.
-    pub guard: Box<dyn std::any::Any + Send>,
-}
-
-impl std::fmt::Debug for Started {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Started").field("url", &self.url).field("clock", &self.clock).finish_non_exhaustive()
-    }
-}
 
 #[derive(Debug, Parser)]
 #[command(
@@ -79,7 +48,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Verb {
     /// Judge a target
-    Conformance(Box<Conformance>),
+    Conformance(Box<conformance::Options>),
     /// Say what a check demands and on what grounds
     Explain {
         /// Part of the names of checks
@@ -90,74 +59,15 @@ enum Verb {
     Sign(crate::sign::Sign),
 }
 
-/// Judges a target by the login documents and says, clause by clause, where it departs.
-#[derive(Debug, Parser)]
-#[command(
-    max_term_width = 80,
-    help_template = "{about-with-newline}\n{usage-heading} {usage}\n\n{all-args}{after-help}",
-    after_help = EXIT_CODES
-)]
-struct Conformance {
-    /// Target to judge, such as http://127.0.0.1:8080
-    #[arg(long, value_name = "URL", help_heading = "Target")]
-    url: Option<String>,
-    /// Profile of the target (TOML): URL, clock, paths, accounts, deviations
-    #[arg(long, value_name = "FILE", help_heading = "Target")]
-    profile: Option<PathBuf>,
-    /// Read schemes from this folder in place of the built-in ones
-    #[arg(long, value_name = "DIR", help_heading = "Target")]
-    spec_dir: Option<PathBuf>,
-    /// Judge this scheme only; may be repeated
-    #[arg(long, value_name = "ID", help_heading = "Selection")]
-    scheme: Vec<String>,
-    /// Run the checks of this group only; may be repeated
-    #[arg(long, value_enum, value_name = "GROUP", help_heading = "Selection")]
-    group: Vec<Group>,
-    /// What fails the run [default: should]
-    #[arg(long, value_enum, value_name = "LEVEL", help_heading = "Judgement")]
-    level: Option<LevelArgument>,
-    /// Generated cases for each property
-    #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=100_000), help_heading = "Judgement")]
-    cases: u32,
-    /// Seed of all chance; the same seed sends the same requests, save those that measure time [default: random]
-    #[arg(long, value_name = "N", help_heading = "Judgement")]
-    seed: Option<u64>,
-    /// Say what the selected checks demand and on what grounds; send nothing
-    #[arg(long, help_heading = "Selection")]
-    explain: bool,
-    #[command(flatten)]
-    libtest: libtest_mimic::Arguments,
-}
-
-#[derive(Debug, Clone, Copy, clap::ValueEnum)]
-enum LevelArgument {
-    Must,
-    Should,
-    May,
-}
-
-const EXIT_CODES: &str = "Exit codes:
-  0  the target conforms
-  1  it violates clauses at the chosen level, or a check was inconclusive
-     and the profile says fail_on_inconclusive = true
-  2  the command line or profile cannot be used
-  3  the target cannot be reached
-  4  nothing was judged
-  5  a deviation that the profile declares did not occur";
-
 /// The installed program: arguments without its own name.
 #[must_use]
 pub fn main(arguments: Vec<OsString>) -> ExitCode {
     let named = std::iter::once(OsString::from("countersign")).chain(arguments);
     match Cli::try_parse_from(named) {
-        Ok(Cli { verb: Verb::Conformance(options) }) => {
-            ExitCode::from(judge(&options, "countersign conformance", None).unwrap_or_else(Failure::say))
-        }
-        Ok(Cli { verb: Verb::Explain { name } }) => {
-            let checks = crate::checks::all(Spec::embedded());
-            let chosen: Vec<Check> = checks.into_iter().filter(|check| check.name.contains(&name)).collect();
-            ExitCode::from(explain(&chosen, Spec::embedded()))
-        }
+        Ok(Cli { verb: Verb::Conformance(options) }) => ExitCode::from(
+            conformance::judge(&options, "countersign conformance", None).unwrap_or_else(Failure::say),
+        ),
+        Ok(Cli { verb: Verb::Explain { name } }) => ExitCode::from(explain::run(&name, Spec::embedded())),
         Ok(Cli { verb: Verb::Sign(what) }) => match crate::sign::run(&what) {
             Ok(text) => {
                 drop(writeln!(anstream::stdout(), "{text}"));
@@ -165,19 +75,6 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
             }
             Err(problem) => ExitCode::from(Failure::usage(problem).say()),
         },
-        Err(error) => clap_exit(&error),
-    }
-}
-
-/// The verb `conformance`: arguments after it, how the program is called, and a target to start where none is named.
-#[must_use]
-pub fn conformance(arguments: Vec<OsString>, program: &str, local: Option<LocalTarget>) -> ExitCode {
-    let named = std::iter::once(OsString::from(program)).chain(arguments);
-    let command = Conformance::command().name("conformance").bin_name(program.to_owned());
-    let options =
-        command.try_get_matches_from(named).and_then(|matches| Conformance::from_arg_matches(&matches));
-    match options {
-        Ok(options) => ExitCode::from(judge(&options, program, local).unwrap_or_else(Failure::say)),
         Err(error) => clap_exit(&error),
     }
 }
@@ -208,234 +105,15 @@ impl Failure {
     }
 }
 
-fn judge(options: &Conformance, program: &str, local: Option<LocalTarget>) -> Result<u8, Failure> {
-    let loaded;
-    let spec = match &options.spec_dir {
-        Some(folder) => {
-            loaded = Spec::load(folder).map_err(|errors| Failure::usage(errors.to_string()))?;
-            &loaded
-        }
-        None => Spec::embedded(),
-    };
-    let mut profile = match &options.profile {
-        Some(path) => Profile::read(path, spec).map_err(|errors| Failure::usage(errors.to_string()))?,
-        None => Profile::default(),
-    };
-    let schemes = chosen_schemes(options, &profile, spec)?;
-    let checks = chosen_checks(options, spec, &schemes);
-    if options.libtest.list {
-        let chosen = checks.iter().filter(|check| is_selected(options, &check.name));
-        let json = options.libtest.format == Some(libtest_mimic::FormatSetting::Json);
-        // Whoever reads may have seen enough and be gone.
-        drop(crate::listing::write(&mut std::io::stdout().lock(), chosen, json));
-        return Ok(CONFORMS);
-    }
-    let selected: Vec<Check> = checks.into_iter().filter(|check| is_selected(options, &check.name)).collect();
-    if options.explain {
-        return Ok(explain(&selected, spec));
-    }
-    if selected.is_empty() {
-        return Err(Failure { code: NOTHING, text: nothing_selected(options) });
-    }
-    let fail_on = options.level.map(LevelArgument::level).or(profile.fail_on).unwrap_or(Level::Should);
-    if let Some(url) = &options.url {
-        profile.url = Some(url.clone());
-    }
-    let mut started = None;
-    if profile.url.is_none() {
-        let Some(local) = local else {
-            return Err(Failure::usage("no target: give --url URL, or --profile FILE with a `url`"));
-        };
-        let running = (local.start)().map_err(|problem| Failure { code: UNREACHABLE, text: problem })?;
-        profile.url = Some(running.url.clone());
-        if running.clock && profile.clock.is_none() {
-            let (advance, reset) = ("/__clock".to_owned(), Some("/__reset".to_owned()));
-            profile.clock = Some(crate::profile::Clock { advance, reset });
-        }
-        started = Some(running);
-    }
-    let fixtures = Profile::parse(
-        countersign_fixtures::ACCOUNTS,
-        "fixtures/accounts.toml",
-        std::path::Path::new("."),
-        Spec::embedded(),
-    )
-    .map_err(|errors| Failure::usage(errors.to_string()))?;
-    profile.fill_accounts(&fixtures);
-    let code = run(options, program, spec, profile, &schemes, selected, fail_on);
-    drop(started);
-    code
-}
-
-fn run(
-    options: &Conformance,
-    program: &str,
-    spec: &Spec,
-    profile: Profile,
-    schemes: &[String],
-    checks: Vec<Check>,
-    fail_on: Level,
-) -> Result<u8, Failure> {
-    let seed = options.seed.unwrap_or_else(|| u64::from(rand::random::<u32>()));
-    let url = profile.url.clone().unwrap_or_default();
-    let base = Base::parse(&url).map_err(Failure::usage)?;
-    let deviations = profile.deviations.clone();
-    for deviation in &deviations {
-        unknown_deviation(&deviation.check, spec)?;
-    }
-    let concurrency = profile.http.concurrency;
-    let fail_on_inconclusive = profile.fail_on_inconclusive;
-    let target =
-        Target::new(spec.clone(), schemes.to_vec(), profile, seed, options.cases).map_err(Failure::usage)?;
-    let target = Arc::new(target);
-    let greet = |client: &Client| client.greet(Duration::from_secs(3));
-    if let Err(error) = greet(target.client()) {
-        let text = format!("{error}; is the target running at {}?", base.url("/"));
-        return Err(Failure { code: UNREACHABLE, text });
-    }
-    let mut libtest = options.libtest.clone();
-    libtest.test_threads = libtest.test_threads.or(Some(concurrency));
-    let start = Instant::now();
-    let records = crate::run::run(&libtest, Arc::clone(&target), checks, fail_on);
-    let summary = Summary::new(records, &deviations);
-    let about = page::About {
-        program: program.to_owned(),
-        target_flags: target_flags(options, &url),
-        url: base.url(""),
-        seed,
-        fail_on,
-        requests: target.requests(),
-        paced: target.paced(),
-        seconds: start.elapsed().as_secs_f64(),
-    };
-    let text = page::write(&summary, &about, spec);
-    // Machine formats own stdout.
-    if options.libtest.format.is_some_and(|format| format == libtest_mimic::FormatSetting::Json) {
-        drop(anstream::stderr().write_all(text.as_bytes()));
-    } else {
-        drop(anstream::stdout().write_all(text.as_bytes()));
-    }
-    if summary.failing(fail_on).next().is_some() {
-        return Ok(VIOLATES);
-    }
-    if let Err(error) = greet(target.client()) {
-        let text = format!("{error}; the target stopped answering during the run");
-        return Err(Failure { code: UNREACHABLE, text });
-    }
-    if summary.judged() == 0 {
-        let text = "nothing was judged: every selected check was skipped, for the reasons above".to_owned();
-        return Err(Failure { code: NOTHING, text });
-    }
-    let unsure = summary.count(|outcome| matches!(outcome, crate::finding::Outcome::Inconclusive(_)));
-    if fail_on_inconclusive && unsure > 0 {
-        return Ok(VIOLATES);
-    }
-    Ok(if summary.stale.is_empty() { CONFORMS } else { STALE })
-}
-
-/// Schemes by the command line, or by the profile, or all.
-fn chosen_schemes(options: &Conformance, profile: &Profile, spec: &Spec) -> Result<Vec<String>, Failure> {
-    let known: Vec<&str> = spec.schemes().iter().map(|scheme| scheme.id.as_str()).collect();
-    for id in &options.scheme {
-        if !known.contains(&id.as_str()) {
-            let hint =
-                nearest(id, &known).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
-            return Err(Failure::usage(format!("no scheme `{id}`; known: {}{hint}", known.join(", "))));
-        }
-    }
-    if !options.scheme.is_empty() {
-        return Ok(options.scheme.clone());
-    }
-    if !profile.schemes.is_empty() {
-        return Ok(known
-            .into_iter()
-            .filter(|id| profile.schemes.contains_key(*id))
-            .map(str::to_owned)
-            .collect());
-    }
-    Ok(known.into_iter().map(str::to_owned).collect())
-}
-
-fn chosen_checks(options: &Conformance, spec: &Spec, schemes: &[String]) -> Vec<Check> {
-    crate::checks::all(spec)
-        .into_iter()
-        .filter(|check| schemes.contains(&check.scheme))
-        .filter(|check| options.group.is_empty() || options.group.contains(&check.group))
-        .collect()
-}
-
-/// The filter of libtest, on names.
-fn is_selected(options: &Conformance, name: &str) -> bool {
-    let trial = libtest_mimic::Trial::test(name.to_owned(), || Ok(()));
-    !options.libtest.is_filtered_out(&trial)
-}
-
-fn nothing_selected(options: &Conformance) -> String {
-    match &options.libtest.filter {
-        Some(filter) => format!("no check matches `{filter}`; --list shows the names"),
-        None => "no check is selected; --list shows the names".to_owned(),
-    }
-}
-
-fn unknown_deviation(name: &str, spec: &Spec) -> Result<(), Failure> {
-    let checks = crate::checks::all(spec);
-    let known: Vec<&str> = checks.iter().map(|check| check.name.as_str()).collect();
-    if known.contains(&name) {
-        return Ok(());
-    }
-    let hint = nearest(name, &known).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
-    Err(Failure::usage(format!("deviation.check: there is no check `{name}`{hint}")))
-}
-
-fn target_flags(options: &Conformance, url: &str) -> String {
-    let mut flags = Vec::new();
-    if let Some(profile) = &options.profile {
-        flags.push(format!("--profile {}", profile.display()));
-    }
-    if options.url.is_some() || options.profile.is_none() {
-        flags.push(format!("--url {url}"));
-    }
-    if let Some(folder) = &options.spec_dir {
-        flags.push(format!("--spec-dir {}", folder.display()));
-    }
-    flags.join(" ")
-}
-
-fn explain(checks: &[Check], spec: &Spec) -> u8 {
-    let mut out = anstream::stdout();
-    for check in checks {
-        drop(writeln!(out, "{}  [{:?}]", check.name, check.level));
-        for clause in check.clauses.iter().filter_map(|id| spec.clause(id)) {
-            drop(writeln!(out, "    {} ({:?}, {:?})", clause.id, clause.level, clause.basis));
-            drop(writeln!(out, "        {}", clause.says));
-            drop(writeln!(out, "        {}", clause.source));
-        }
-    }
-    if checks.is_empty() {
-        drop(writeln!(anstream::stderr(), "error: no check matches; --list shows the names"));
-        return NOTHING;
-    }
-    CONFORMS
-}
-
-impl LevelArgument {
-    fn level(self) -> Level {
-        match self {
-            Self::Must => Level::Must,
-            Self::Should => Level::Should,
-            Self::May => Level::May,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use clap::CommandFactory as _;
 
     #[test]
     fn the_command_line_is_well_formed() {
         Cli::command().debug_assert();
-        Conformance::command().debug_assert();
+        conformance::Options::command().debug_assert();
     }
 
     #[test]
