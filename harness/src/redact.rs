@@ -1,5 +1,7 @@
 //! Keeps secrets out of everything that is shown, and puts shell variables in their place so that it still runs.
 
+use crate::profile::Profile;
+use secrecy::ExposeSecret as _;
 use serde_json::Value;
 
 /// Secrets with what is shown for them, such as `$ETHGAS_PASSWORD`.
@@ -52,6 +54,41 @@ impl Secrets {
         }
         // Longest first, so that a secret within another does not spoil it.
         self.0.sort_by_key(|secret| std::cmp::Reverse(secret.value.len()));
+    }
+
+    /// These secrets and those, under the names that these have where both know one.
+    #[must_use]
+    pub fn with(&self, others: &Self) -> Self {
+        let mut all = self.clone();
+        for secret in &others.0 {
+            if !all.0.iter().any(|known| known.value == secret.value) {
+                all.0.push(secret.clone());
+            }
+        }
+        all.0.sort_by_key(|secret| std::cmp::Reverse(secret.value.len()));
+        all
+    }
+
+    /// Everything a profile keeps secret: headers, the secrets of accounts, wallets and keys handed over.
+    #[must_use]
+    pub fn of_profile(profile: &Profile) -> Self {
+        let mut secrets = Self::default();
+        for (_, value) in &profile.http.headers {
+            secrets.add(value.expose_secret(), "$HEADER");
+        }
+        for (id, scheme) in &profile.schemes {
+            for account in &scheme.accounts {
+                let variable = crate::actor::variable(account, id);
+                secrets.add(account.password.expose_secret(), &format!("${variable}"));
+            }
+            if let Some(wallet) = &scheme.wallet {
+                secrets.add(wallet.expose_secret(), &format!("${}_WALLET", id.to_ascii_uppercase()));
+            }
+        }
+        for (id, keys) in &profile.keys {
+            secrets.add(keys.hs256.expose_secret(), &format!("${}_HS256", id.to_ascii_uppercase()));
+        }
+        secrets
     }
 
     /// Registers a JWT or other token, and every one that is found in a JSON value.

@@ -1,6 +1,8 @@
 //! What a run amounts to: outcomes folded by cause, counted, and shown.
 
 pub mod curl;
+pub mod gather;
+pub mod model;
 pub mod page;
 
 use crate::check::Check;
@@ -9,6 +11,7 @@ use crate::profile::Deviation;
 use countersign_spec::Level;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// How one check ended.
 #[derive(Debug, Clone)]
@@ -17,6 +20,8 @@ pub struct Record {
     pub check: Arc<Check>,
     /// How it ended.
     pub outcome: Outcome,
+    /// How long it took, without the wait for its turn.
+    pub took: Duration,
 }
 
 /// One cause, with every check it tripped.

@@ -10,6 +10,7 @@ use crate::target::Target;
 use countersign_spec::Level;
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Instant;
 
 /// What all trials of a run share.
 #[derive(Debug)]
@@ -60,9 +61,11 @@ impl Shared {
         }
         // Counts as finished however it ends, or the last checks would wait for ever.
         let _done = Done { shared: self, wave };
+        let start = Instant::now();
         let outcome = self.outcome(check);
+        let took = start.elapsed();
         let completion = self.completion(&outcome);
-        lock(&self.records).push(Record { check: Arc::clone(check), outcome });
+        lock(&self.records).push(Record { check: Arc::clone(check), outcome, took });
         completion
     }
 

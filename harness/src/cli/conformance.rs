@@ -13,7 +13,7 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 /// A target that is started only when one is needed.
 pub struct LocalTarget {
@@ -196,7 +196,7 @@ fn run(
     }
     let mut libtest = options.libtest.clone();
     libtest.test_threads = libtest.test_threads.or(Some(concurrency));
-    let start = Instant::now();
+    let (start, started_at) = (Instant::now(), SystemTime::now());
     let records = crate::run::run(&libtest, Arc::clone(&target), checks, fail_on);
     let summary = Summary::new(records, &deviations);
     let about = page::About {
@@ -208,6 +208,9 @@ fn run(
         requests: target.requests(),
         paced: target.paced(),
         seconds: start.elapsed().as_secs_f64(),
+        started_at,
+        cases: options.cases,
+        schemes: schemes.to_vec(),
     };
     let text = page::write(&summary, &about, spec);
     // Machine formats own stdout.

@@ -8,6 +8,7 @@ use anstyle::{AnsiColor, Style};
 use countersign_spec::{Level, Spec};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::time::SystemTime;
 
 /// What the page says beside the outcomes.
 #[derive(Debug, Clone)]
@@ -28,6 +29,20 @@ pub struct About {
     pub paced: u64,
     /// Seconds the run took.
     pub seconds: f64,
+    /// When the run began.
+    pub started_at: SystemTime,
+    /// Generated cases for each property.
+    pub cases: u32,
+    /// Ids of the schemes that were judged.
+    pub schemes: Vec<String>,
+}
+
+impl About {
+    /// The command that runs one check again, alone.
+    #[must_use]
+    pub fn again(&self, check: &str) -> String {
+        format!("{} {} --seed {} --exact '{check}'", self.program, self.target_flags, self.seed)
+    }
 }
 
 /// Writes the whole page.
@@ -129,11 +144,7 @@ fn finding(page: &mut String, cause: &Cause, about: &About, spec: &Spec) {
             entry(page, "with", &format!("export {}", set.join(" ")));
         }
     }
-    let again = format!(
-        "{} {} --seed {} --exact '{}'",
-        about.program, about.target_flags, about.seed, cause.check.name
-    );
-    entry(page, "again", &again);
+    entry(page, "again", &about.again(&cause.check.name));
     if !cause.folded.is_empty() {
         let shown: Vec<&str> = cause.folded.iter().take(4).map(String::as_str).collect();
         let more = cause.folded.len().saturating_sub(shown.len());
