@@ -11,6 +11,9 @@
 
 mod conformance;
 mod explain;
+mod outputs;
+mod schema;
+mod stdout;
 
 pub use conformance::{LocalTarget, Started, conformance};
 
@@ -54,6 +57,11 @@ enum Verb {
         /// Part of the names of checks
         name: String,
     },
+    /// Print the JSON Schema of what this program writes
+    Schema {
+        /// What to describe
+        form: schema::Form,
+    },
     /// Compute what a wallet or client library would, for trying an API by hand
     #[command(subcommand)]
     Sign(crate::sign::Sign),
@@ -68,6 +76,7 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
             conformance::judge(&options, "countersign conformance", None).unwrap_or_else(Failure::say),
         ),
         Ok(Cli { verb: Verb::Explain { name } }) => ExitCode::from(explain::run(&name, Spec::embedded())),
+        Ok(Cli { verb: Verb::Schema { form } }) => ExitCode::from(schema::run(form)),
         Ok(Cli { verb: Verb::Sign(what) }) => match crate::sign::run(&what) {
             Ok(text) => {
                 drop(writeln!(anstream::stdout(), "{text}"));

@@ -2,8 +2,19 @@
 
 pub mod curl;
 pub mod gather;
+pub mod github;
+pub mod har;
+pub mod json;
+pub mod junit;
+pub mod kinds;
+pub mod markdown;
 pub mod model;
+pub mod ndjson;
 pub mod page;
+pub mod place;
+pub mod sarif;
+pub mod tap;
+pub mod text;
 
 use crate::check::Check;
 use crate::finding::{Finding, Outcome};

@@ -1,15 +1,21 @@
 //! `countersign conformance`: judges a target.
 
-use super::{CONFORMS, Failure, NOTHING, STALE, UNREACHABLE, VIOLATES, clap_exit, explain};
+use super::outputs::{Outputs, beginning};
+use super::stdout::Stdout;
+use super::{CONFORMS, Failure, NOTHING, UNREACHABLE, clap_exit, explain};
 use crate::check::{Check, Group};
 use crate::client::{Base, Client};
+use crate::event::Observer;
 use crate::profile::{Profile, nearest};
-use crate::report::{Summary, page};
+use crate::progress::{Bypass, Progress};
+use crate::redact::Secrets;
+use crate::report::kinds::Wanted;
+use crate::report::model::Verdict;
+use crate::report::{Summary, gather, page};
 use crate::target::Target;
 use clap::{CommandFactory, FromArgMatches, Parser};
 use countersign_spec::{Level, Spec};
 use std::ffi::OsString;
-use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -66,6 +72,9 @@ pub(super) struct Options {
     /// Run the checks of this group only; may be repeated
     #[arg(long, value_enum, value_name = "GROUP", help_heading = "Selection")]
     group: Vec<Group>,
+    /// Run this check only, by its whole name; may be repeated
+    #[arg(long, value_name = "NAME", help_heading = "Selection")]
+    check: Vec<String>,
     /// What fails the run [default: should]
     #[arg(long, value_enum, value_name = "LEVEL", help_heading = "Judgement")]
     level: Option<LevelArgument>,
@@ -75,6 +84,12 @@ pub(super) struct Options {
     /// Seed of all chance; the same seed sends the same requests, save those that measure time [default: random]
     #[arg(long, value_name = "N", help_heading = "Judgement")]
     seed: Option<u64>,
+    /// Write a report, such as junit=report.xml; may be repeated. Kinds: junit,
+    /// json, ndjson (events as they happen), sarif, har (exchanges of findings),
+    /// tap, md, github (workflow commands). `-` as PATH is standard output,
+    /// which then holds nothing else
+    #[arg(long, value_name = "KIND=PATH", help_heading = "Output")]
+    report: Vec<Wanted>,
     /// Say what the selected checks demand and on what grounds; send nothing
     #[arg(long, help_heading = "Selection")]
     explain: bool,
@@ -123,7 +138,7 @@ pub(super) fn judge(options: &Options, program: &str, local: Option<LocalTarget>
         None => Profile::default(),
     };
     let schemes = chosen_schemes(options, &profile, spec)?;
-    let checks = chosen_checks(options, spec, &schemes);
+    let checks = chosen_checks(options, spec, &schemes)?;
     if options.libtest.list {
         let chosen = checks.iter().filter(|check| is_selected(options, &check.name));
         let json = options.libtest.format == Some(libtest_mimic::FormatSetting::Json);
@@ -135,12 +150,16 @@ pub(super) fn judge(options: &Options, program: &str, local: Option<LocalTarget>
     if options.explain {
         return Ok(explain::say(&selected, spec));
     }
-    if selected.is_empty() {
-        return Err(Failure { code: NOTHING, text: nothing_selected(options) });
-    }
+    let outputs = Outputs::prepare(&options.report)?;
     let fail_on = options.level.map(LevelArgument::level).or(profile.fail_on).unwrap_or(Level::Should);
     if let Some(url) = &options.url {
         profile.url = Some(url.clone());
+    }
+    if selected.is_empty() {
+        let about = about(options, program, &profile, &schemes, fail_on);
+        let text = nothing_selected(options);
+        unjudged(outputs, &about, (Verdict::NotJudged, &text), spec, &Secrets::of_profile(&profile))?;
+        return Err(Failure { code: NOTHING, text });
     }
     let mut started = None;
     if profile.url.is_none() {
@@ -163,78 +182,122 @@ pub(super) fn judge(options: &Options, program: &str, local: Option<LocalTarget>
     )
     .map_err(|errors| Failure::usage(errors.to_string()))?;
     profile.fill_accounts(&fixtures);
-    let code = run(options, program, spec, profile, &schemes, selected, fail_on);
+    let about = about(options, program, &profile, &schemes, fail_on);
+    let code = run(options, about, spec, profile, selected, outputs);
     drop(started);
     code
 }
 
 fn run(
     options: &Options,
-    program: &str,
+    mut about: page::About,
     spec: &Spec,
     profile: Profile,
-    schemes: &[String],
     checks: Vec<Check>,
-    fail_on: Level,
+    outputs: Outputs,
 ) -> Result<u8, Failure> {
-    let seed = options.seed.unwrap_or_else(|| u64::from(rand::random::<u32>()));
-    let url = profile.url.clone().unwrap_or_default();
-    let base = Base::parse(&url).map_err(Failure::usage)?;
+    let base = Base::parse(&about.url).map_err(Failure::usage)?;
+    about.url = base.url("");
     let deviations = profile.deviations.clone();
-    for deviation in &deviations {
-        unknown_deviation(&deviation.check, spec)?;
+    if !deviations.is_empty() {
+        let known = crate::checks::all(spec);
+        for deviation in &deviations {
+            known_check(&deviation.check, "deviation.check", &known)?;
+        }
     }
     let concurrency = profile.http.concurrency;
     let fail_on_inconclusive = profile.fail_on_inconclusive;
-    let target =
-        Target::new(spec.clone(), schemes.to_vec(), profile, seed, options.cases).map_err(Failure::usage)?;
+    let secrets = Secrets::of_profile(&profile);
+    let target = Target::new(spec.clone(), about.schemes.clone(), profile, about.seed, options.cases)
+        .map_err(Failure::usage)?;
     let target = Arc::new(target);
     let greet = |client: &Client| client.greet(Duration::from_secs(3));
     if let Err(error) = greet(target.client()) {
         let text = format!("{error}; is the target running at {}?", base.url("/"));
+        unjudged(outputs, &about, (Verdict::Unreachable, &text), spec, &secrets)?;
         return Err(Failure { code: UNREACHABLE, text });
     }
     let mut libtest = options.libtest.clone();
     libtest.test_threads = libtest.test_threads.or(Some(concurrency));
-    let (start, started_at) = (Instant::now(), SystemTime::now());
-    let records = crate::run::run(&libtest, Arc::clone(&target), checks, fail_on);
+    let on_stdout = Stdout::of(&options.libtest, outputs.owns_stdout());
+    on_stdout.lead(&mut libtest)?;
+    let reports = outputs.begin(&beginning(&about, &secrets))?;
+    let mut observers = reports.observers();
+    let progress = Progress::on_terminal(&target).filter(|_| on_stdout.is_watched(&libtest));
+    observers.extend(progress.clone().map(|progress| progress as Arc<dyn Observer>));
+    let bypass = progress.as_ref().and_then(|progress| on_stdout.past(progress, &mut libtest));
+    let start = Instant::now();
+    let records = crate::run::run(&libtest, Arc::clone(&target), checks, about.fail_on, observers);
+    about.seconds = start.elapsed().as_secs_f64();
+    about.requests = target.requests();
+    about.paced = target.paced();
+    bypass.map(Bypass::close);
+    if let Some(progress) = progress {
+        progress.finish();
+    }
     let summary = Summary::new(records, &deviations);
-    let about = page::About {
+    let answers = summary.failing(about.fail_on).next().is_some().then_some(Ok(()));
+    let answers = answers.unwrap_or_else(|| greet(target.client()));
+    let verdict = gather::verdict(&summary, about.fail_on, answers.is_ok(), fail_on_inconclusive);
+    let says = gather::says(verdict, &summary, about.fail_on);
+    on_stdout.show(&page::write(&summary, &about, (verdict, &says), spec));
+    let unwritten = reports.finish(&gather::run(&summary, &about, (verdict, &says), spec, &secrets)).err();
+    let code = match (verdict, answers) {
+        (Verdict::Unreachable, Err(error)) => {
+            let text = format!("{error}; the target stopped answering during the run");
+            Failure { code: UNREACHABLE, text }.say()
+        }
+        (Verdict::NotJudged, _) => {
+            let text = "nothing was judged: every selected check was skipped, for the reasons above";
+            Failure { code: NOTHING, text: text.to_owned() }.say()
+        }
+        _ => verdict.exit(),
+    };
+    match unwritten {
+        // What was found is worth more than that it could not be written down.
+        Some(failure) if code == CONFORMS => Err(failure),
+        Some(failure) => {
+            failure.say();
+            Ok(code)
+        }
+        None => Ok(code),
+    }
+}
+
+/// What is known of a run before it begins.
+fn about(
+    options: &Options,
+    program: &str,
+    profile: &Profile,
+    schemes: &[String],
+    fail_on: Level,
+) -> page::About {
+    let url = profile.url.clone().unwrap_or_default();
+    page::About {
         program: program.to_owned(),
         target_flags: target_flags(options, &url),
-        url: base.url(""),
-        seed,
+        url,
+        seed: options.seed.unwrap_or_else(|| u64::from(rand::random::<u32>())),
         fail_on,
-        requests: target.requests(),
-        paced: target.paced(),
-        seconds: start.elapsed().as_secs_f64(),
-        started_at,
+        requests: 0,
+        paced: 0,
+        seconds: 0.0,
+        started_at: SystemTime::now(),
         cases: options.cases,
         schemes: schemes.to_vec(),
-    };
-    let text = page::write(&summary, &about, spec);
-    // Machine formats own stdout.
-    if options.libtest.format.is_some_and(|format| format == libtest_mimic::FormatSetting::Json) {
-        drop(anstream::stderr().write_all(text.as_bytes()));
-    } else {
-        drop(anstream::stdout().write_all(text.as_bytes()));
     }
-    if summary.failing(fail_on).next().is_some() {
-        return Ok(VIOLATES);
-    }
-    if let Err(error) = greet(target.client()) {
-        let text = format!("{error}; the target stopped answering during the run");
-        return Err(Failure { code: UNREACHABLE, text });
-    }
-    if summary.judged() == 0 {
-        let text = "nothing was judged: every selected check was skipped, for the reasons above".to_owned();
-        return Err(Failure { code: NOTHING, text });
-    }
-    let unsure = summary.count(|outcome| matches!(outcome, crate::finding::Outcome::Inconclusive(_)));
-    if fail_on_inconclusive && unsure > 0 {
-        return Ok(VIOLATES);
-    }
-    Ok(if summary.stale.is_empty() { CONFORMS } else { STALE })
+}
+
+/// Writes the reports of a run that never began: an empty one that says why is better than that of the day before.
+fn unjudged(
+    outputs: Outputs,
+    about: &page::About,
+    verdict: (Verdict, &str),
+    spec: &Spec,
+    secrets: &Secrets,
+) -> Result<(), Failure> {
+    let run = gather::run(&Summary::default(), about, verdict, spec, secrets);
+    outputs.begin(&beginning(about, secrets))?.finish(&run)
 }
 
 /// Schemes by the command line, or by the profile, or all.
@@ -260,12 +323,17 @@ fn chosen_schemes(options: &Options, profile: &Profile, spec: &Spec) -> Result<V
     Ok(known.into_iter().map(str::to_owned).collect())
 }
 
-fn chosen_checks(options: &Options, spec: &Spec, schemes: &[String]) -> Vec<Check> {
-    crate::checks::all(spec)
+fn chosen_checks(options: &Options, spec: &Spec, schemes: &[String]) -> Result<Vec<Check>, Failure> {
+    let checks = crate::checks::all(spec);
+    for name in &options.check {
+        known_check(name, "--check", &checks)?;
+    }
+    Ok(checks
         .into_iter()
         .filter(|check| schemes.contains(&check.scheme))
         .filter(|check| options.group.is_empty() || options.group.contains(&check.group))
-        .collect()
+        .filter(|check| options.check.is_empty() || options.check.contains(&check.name))
+        .collect())
 }
 
 /// The filter of libtest, on names.
@@ -281,14 +349,14 @@ fn nothing_selected(options: &Options) -> String {
     }
 }
 
-fn unknown_deviation(name: &str, spec: &Spec) -> Result<(), Failure> {
-    let checks = crate::checks::all(spec);
+/// Complains of a name that no check has.
+fn known_check(name: &str, at: &str, checks: &[Check]) -> Result<(), Failure> {
     let known: Vec<&str> = checks.iter().map(|check| check.name.as_str()).collect();
     if known.contains(&name) {
         return Ok(());
     }
     let hint = nearest(name, &known).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
-    Err(Failure::usage(format!("deviation.check: there is no check `{name}`{hint}")))
+    Err(Failure::usage(format!("{at}: there is no check `{name}`{hint}")))
 }
 
 fn target_flags(options: &Options, url: &str) -> String {

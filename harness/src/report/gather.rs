@@ -20,7 +20,13 @@ const LONGEST_BODY: usize = 65_536;
 ///
 /// `secrets` are those of the profile: what one check must not show is hidden in the findings of all others, too.
 #[must_use]
-pub fn run(summary: &Summary, about: &About, verdict: Verdict, spec: &Spec, secrets: &Secrets) -> Run {
+pub fn run(
+    summary: &Summary,
+    about: &About,
+    (verdict, says): (Verdict, &str),
+    spec: &Spec,
+    secrets: &Secrets,
+) -> Run {
     let findings: Vec<Finding> = summary.causes.iter().map(|cause| finding(cause, about, secrets)).collect();
     let folded: BTreeMap<&str, &Finding> = findings
         .iter()
@@ -54,7 +60,7 @@ pub fn run(summary: &Summary, about: &About, verdict: Verdict, spec: &Spec, secr
         fail_on: about.fail_on,
         exit: verdict.exit(),
         verdict,
-        says: says(verdict, summary, about),
+        says: secrets.hide(says),
         schemes,
         checks,
         findings,
@@ -69,12 +75,12 @@ pub fn run(summary: &Summary, about: &About, verdict: Verdict, spec: &Spec, secr
 
 /// The verdict in a sentence, as the page and every report close with it.
 #[must_use]
-pub fn says(verdict: Verdict, summary: &Summary, about: &About) -> String {
-    let level = super::model::level_word(about.fail_on);
+pub fn says(verdict: Verdict, summary: &Summary, fail_on: Level) -> String {
+    let level = super::model::level_word(fail_on);
     match verdict {
         Verdict::Conforms => format!("conforms at level {level}"),
         Verdict::Violates => {
-            let failing = summary.failing(about.fail_on).count();
+            let failing = summary.failing(fail_on).count();
             format!(
                 "violates {failing} clause{} at level {level} or above",
                 if failing == 1 { "" } else { "s" }
@@ -103,6 +109,12 @@ pub fn says(verdict: Verdict, summary: &Summary, about: &About) -> String {
 pub fn rfc3339(time: SystemTime) -> String {
     let time = jiff::Timestamp::try_from(time).unwrap_or_default();
     format!("{time:.3}")
+}
+
+/// A check that is over, while others still run: nothing is known of causes yet.
+#[must_use]
+pub fn ended(record: &Record, secrets: &Secrets) -> CheckResult {
+    check(record, &[], &BTreeMap::new(), secrets)
 }
 
 fn check(
@@ -151,6 +163,7 @@ fn finding(cause: &Cause, about: &About, secrets: &Secrets) -> Finding {
         did: hide(&found.did),
         expected: hide(&found.expected),
         got: hide(&found.got),
+        differences: Vec::new(),
         hint: found.hint.as_deref().map(hide),
         exchanges: found.exchanges.iter().map(|exchange| self::exchange(exchange, &secrets)).collect(),
         variables: command.as_deref().map(curl::variables).unwrap_or_default(),

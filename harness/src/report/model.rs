@@ -5,13 +5,15 @@
 
 use crate::cli;
 use countersign_spec::{Basis, Level};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// Version of this form; raised whenever a member changes its meaning or goes.
 pub const FORMAT: u32 = 1;
 
 /// One run of one target.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Run {
     /// Version of this form: [`FORMAT`].
@@ -37,6 +39,7 @@ pub struct Run {
     /// Generated cases for each property.
     pub cases: u32,
     /// What fails the run.
+    #[schemars(schema_with = "levels")]
     pub fail_on: Level,
     /// The exit code of the program.
     pub exit: u8,
@@ -57,7 +60,7 @@ pub struct Run {
 }
 
 /// The program that judged.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Tool {
     /// Its name.
@@ -67,7 +70,7 @@ pub struct Tool {
 }
 
 /// What a run amounts to; each has its exit code.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
     /// Nothing to object at the chosen level (0).
@@ -112,7 +115,7 @@ impl Verdict {
 }
 
 /// A scheme that was judged.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Scheme {
     /// Its id.
@@ -124,7 +127,7 @@ pub struct Scheme {
 }
 
 /// How a check ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
     /// Nothing to object.
@@ -157,7 +160,7 @@ impl Outcome {
 }
 
 /// One check of a run.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CheckResult {
     /// `{scheme}::{group}::{sentence}`.
@@ -167,6 +170,7 @@ pub struct CheckResult {
     /// What it is about.
     pub group: String,
     /// Level of its finding.
+    #[schemars(schema_with = "levels")]
     pub level: Level,
     /// The sentence, for people.
     pub sentence: String,
@@ -188,7 +192,7 @@ pub struct CheckResult {
 }
 
 /// One cause, with every check it tripped.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Finding {
     /// The check that says it best.
@@ -196,6 +200,7 @@ pub struct Finding {
     /// Id of the scheme.
     pub scheme: String,
     /// Its level.
+    #[schemars(schema_with = "levels")]
     pub level: Level,
     /// Whether it fails the run: its level is high enough, and the profile does not tolerate it.
     pub fails: bool,
@@ -209,6 +214,9 @@ pub struct Finding {
     pub expected: String,
     /// What came instead.
     pub got: String,
+    /// Where the body that came differs in its shape from the documented one; empty where that is not known to matter.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub differences: Vec<Difference>,
     /// How it may be mended, where that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
@@ -234,8 +242,33 @@ pub struct Finding {
     pub fingerprint: Option<String>,
 }
 
+/// One place in which an answer differs from the documented example of what was expected.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Difference {
+    /// `status`, or a JSON pointer into the body.
+    pub at: String,
+    /// What stands there in the example: a type, or a value where the value matters; absent where nothing does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected: Option<String>,
+    /// What stands there in the answer; absent where nothing does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub got: Option<String>,
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.expected, &self.got) {
+            (Some(expected), Some(got)) => write!(f, "~ {}: {expected} -> {got}", self.at),
+            (Some(expected), None) => write!(f, "- {}: {expected}", self.at),
+            (None, Some(got)) => write!(f, "+ {}: {got}", self.at),
+            (None, None) => write!(f, "  {}", self.at),
+        }
+    }
+}
+
 /// How often a finding came again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Reproducible {
     /// So often it came.
@@ -245,7 +278,7 @@ pub struct Reproducible {
 }
 
 /// One request with what came back: a response, or the reason why there is none.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Exchange {
     /// Name of the operation, or what was asked instead of one.
@@ -273,7 +306,7 @@ pub struct Exchange {
 }
 
 /// Headers and body, one way.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Message {
     /// In order.
@@ -294,7 +327,7 @@ impl Message {
 }
 
 /// One header.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Header {
     /// Its name.
@@ -304,7 +337,7 @@ pub struct Header {
 }
 
 /// A deviation that the profile declares and that did not occur.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Stale {
     /// The check that would have found it.
@@ -314,14 +347,16 @@ pub struct Stale {
 }
 
 /// One clause, and what became of it in this run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Clause {
     /// Its id; those that all schemes share begin with `common.`.
     pub id: String,
     /// How binding it is.
+    #[schemars(schema_with = "levels")]
     pub level: Level,
     /// What it rests on.
+    #[schemars(schema_with = "bases")]
     pub basis: Basis,
     /// Document and section, standard and section, or repository and path.
     pub source: String,
@@ -337,7 +372,7 @@ pub struct Clause {
 }
 
 /// What became of a clause in a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Fate {
     /// A check that rests on it found a departure.
@@ -400,4 +435,14 @@ pub const fn level_word(level: Level) -> &'static str {
         Level::Should => "should",
         Level::May => "may",
     }
+}
+
+/// Schema of a level; the crate that knows levels knows no schemas of schemas.
+fn levels(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "string", "enum": ["may", "should", "must"] })
+}
+
+/// Schema of what a clause rests on.
+fn bases(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "string", "enum": ["client", "document", "standard"] })
 }

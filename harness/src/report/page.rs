@@ -1,5 +1,6 @@
 //! The page for people: what departs, how to see it again, and what the run covered.
 
+use super::model::{Verdict, level_word};
 use super::{Cause, Summary, curl};
 use crate::exchange::{Exchange, cut};
 use crate::finding::Outcome;
@@ -47,7 +48,7 @@ impl About {
 
 /// Writes the whole page.
 #[must_use]
-pub fn write(summary: &Summary, about: &About, spec: &Spec) -> String {
+pub fn write(summary: &Summary, about: &About, verdict: (Verdict, &str), spec: &Spec) -> String {
     let mut page = String::new();
     let (failing, other): (Vec<&Cause>, Vec<&Cause>) =
         summary.causes.iter().partition(|cause| cause.level >= about.fail_on && cause.declared.is_none());
@@ -78,7 +79,7 @@ pub fn write(summary: &Summary, about: &About, spec: &Spec) -> String {
     }
     table(&mut page, summary);
     reasons(&mut page, summary);
-    verdict(&mut page, summary, about, failing.len());
+    closing(&mut page, summary, about, verdict);
     page
 }
 
@@ -90,14 +91,6 @@ fn colour(level: Level) -> Style {
         Level::Must => AnsiColor::Red.on_default().bold(),
         Level::Should => AnsiColor::Yellow.on_default().bold(),
         Level::May => AnsiColor::Cyan.on_default(),
-    }
-}
-
-fn word(level: Level) -> &'static str {
-    match level {
-        Level::Must => "must",
-        Level::Should => "should",
-        Level::May => "may",
     }
 }
 
@@ -122,7 +115,7 @@ fn finding(page: &mut String, cause: &Cause, about: &About, spec: &Spec) {
         style.render(),
         style.render_reset(),
         cause.check.name,
-        word(cause.level)
+        level_word(cause.level)
     );
     clauses(page, cause, spec);
     let found = &cause.finding;
@@ -173,7 +166,7 @@ fn short(page: &mut String, cause: &Cause, spec: &Spec) {
         page,
         "{}{:<6}{}{}",
         style.render(),
-        word(cause.level),
+        level_word(cause.level),
         style.render_reset(),
         cause.check.name
     );
@@ -283,21 +276,14 @@ fn reasons(page: &mut String, summary: &Summary) {
     }
 }
 
-fn verdict(page: &mut String, summary: &Summary, about: &About, failing: usize) {
+/// The last line, so that what the run was worth is on the screen when it is over.
+fn closing(page: &mut String, summary: &Summary, about: &About, (verdict, says): (Verdict, &str)) {
     let judged = summary.judged();
     let advice =
         summary.causes.iter().filter(|cause| cause.level < about.fail_on && cause.declared.is_none()).count();
-    let style = if failing > 0 { colour(Level::Must) } else { AnsiColor::Green.on_default().bold() };
-    let says = if failing > 0 {
-        format!(
-            "violates {failing} clause{} at level {} or above",
-            if failing == 1 { "" } else { "s" },
-            word(about.fail_on)
-        )
-    } else if judged == 0 {
-        "not judged".to_owned()
-    } else {
-        format!("conforms at level {}", word(about.fail_on))
+    let style = match verdict {
+        Verdict::Conforms => AnsiColor::Green.on_default().bold(),
+        _ => colour(Level::Must),
     };
     let paced = if about.paced > 0 { format!(", {} waits for a limit", about.paced) } else { String::new() };
     line(
