@@ -308,7 +308,7 @@ fn table(page: &mut String, summary: &Summary) {
     line(
         page,
         &format!(
-            "{}{:<12} {:>6} {:>9} {:>8} {:>13} {:>8}{}",
+            "{}{:<11} {:>6} {:>9} {:>8} {:>13} {:>8}{}",
             BOLD.render(),
             "scheme",
             "held",
@@ -322,7 +322,7 @@ fn table(page: &mut String, summary: &Summary) {
     for (scheme, row) in rows {
         line(
             page,
-            &format!("{scheme:<12} {:>6} {:>9} {:>8} {:>13} {:>8}", row[0], row[1], row[2], row[3], row[4]),
+            &format!("{scheme:<11} {:>6} {:>9} {:>8} {:>13} {:>8}", row[0], row[1], row[2], row[3], row[4]),
         );
     }
     page.push('\n');
@@ -399,18 +399,13 @@ fn closing(page: &mut String, summary: &Summary, about: &About, (verdict, says):
         _ => colour(Level::Must),
     };
     let paced = if about.paced > 0 { format!(", {} waits for a limit", about.paced) } else { String::new() };
-    line(
-        page,
-        &format!(
-            "{}{}{}: {says}; {judged} checks judged, {advice} advice, {} requests in {:.1} s{paced}, seed {}",
-            style.render(),
-            about.url,
-            style.render_reset(),
-            about.requests,
-            about.seconds,
-            about.seed
-        ),
+    let text = format!(
+        "{}: {says}; {judged} checks judged, {advice} advice, {} requests in {:.1} s{paced}, seed {}",
+        about.url, about.requests, about.seconds, about.seed
     );
+    let text = about.width.map_or_else(|| text.clone(), |width| wrapped(&text, width));
+    let url = format!("{}{}{}", style.render(), about.url, style.render_reset());
+    line(page, &text.replacen(&about.url, &url, 1));
 }
 
 #[cfg(test)]

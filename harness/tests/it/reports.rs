@@ -178,6 +178,57 @@ fn events_come_one_a_line_and_in_their_order() {
     assert_eq!(events.len(), run.checks.len() + run.findings.len() + 2);
 }
 
+#[test]
+fn a_declared_finding_is_in_every_report_and_fails_none() {
+    let stub = Stub::start(examples);
+    let selection = ["--scheme", "nftrainbow", "--group", "token"];
+    let names: Vec<String> =
+        judged(&stub.url(), &selection).model().failing().map(|finding| finding.check.clone()).collect();
+    assert!(!names.is_empty());
+    let deviations: String = names
+        .iter()
+        .map(|name| format!("[[deviation]]\ncheck = \"{name}\"\nreason = \"tracked: being, mended\"\n"))
+        .collect();
+    let profile = file(&deviations);
+    let written = judged(&stub.url(), &[&selection[..], &["--profile", path(&profile)]].concat());
+    assert_eq!(written.run.code, Some(0), "{}", written.run.stdout);
+    let run = written.model();
+    assert_eq!(run.verdict, Verdict::Conforms);
+    let declared = run.findings.iter().filter(|finding| finding.declared.is_some()).count();
+    assert_eq!(declared, names.len());
+    let junit = Report::deserialize_from_str(&written.text("junit")).unwrap();
+    assert_eq!((junit.failures, junit.errors), (0, 0), "{}", written.text("junit"));
+    let tap = written.text("tap");
+    assert!(tap.lines().all(|line| !line.starts_with("not ok ") || line.contains(" # TODO ")), "{tap}");
+    let github = written.text("github");
+    assert!(!github.contains("::error") && github.contains("tracked: being, mended"), "{github}");
+    let sarif = written.json("sarif");
+    let results = sarif["runs"][0]["results"].as_array().unwrap();
+    let suppressed = results.iter().filter(|result| result["suppressions"].is_array()).count();
+    assert_eq!(suppressed, names.len());
+}
+
+#[test]
+fn sarif_holds_nothing_that_its_standard_does_not_know() {
+    let schema: Value = serde_json::from_str(include_str!("sarif.schema.json")).unwrap();
+    let validator = jsonschema::options().should_validate_formats(true).build(&schema).unwrap();
+    let check = |url: &str, flags: &[&str], results: bool| {
+        let report = judged(url, flags).json("sarif");
+        let complaints: Vec<String> = validator
+            .iter_errors(&report)
+            .map(|error| format!("{}: {error}", error.instance_path()))
+            .collect();
+        assert!(complaints.is_empty(), "{complaints:#?}");
+        assert_eq!(!report["runs"][0]["results"].as_array().unwrap().is_empty(), results);
+    };
+    let stub = Stub::start(examples);
+    check(&stub.url(), &["--scheme", "nftrainbow", "--group", "token"], true);
+    check(&stub.url(), &["--scheme", "cbs", "--group", "time"], false);
+    // Findings without an answer, and URLs with an attack in them.
+    let silent = Stub::start(|asked| if asked.method == "GET" { empty_object(asked) } else { Reply::Death });
+    check(&silent.url(), &["--scheme", "nftrainbow", "--group", "flow"], true);
+}
+
 /// Members that an object must have.
 fn demand(object: &Value, members: &[&str]) {
     for member in members {
