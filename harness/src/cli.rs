@@ -3,14 +3,15 @@
 //! | code | meaning |
 //! |---|---|
 //! | 0 | the target conforms |
-//! | 1 | it violates clauses at the chosen level |
-//! | 2 | the command line or profile cannot be used |
+//! | 1 | it violates clauses at the chosen level, or its wire format has changed |
+//! | 2 | the command line, profile or record cannot be used |
 //! | 3 | the target cannot be reached |
 //! | 4 | nothing was judged |
 //! | 5 | a deviation that the profile declares did not occur |
 
 mod conformance;
 mod explain;
+mod wire;
 
 pub use conformance::{LocalTarget, Started, conformance};
 

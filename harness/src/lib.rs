@@ -30,6 +30,7 @@ pub mod patience;
 pub mod presenting;
 pub mod profile;
 pub mod raw;
+pub mod record;
 pub mod redact;
 pub mod refusal;
 pub mod report;

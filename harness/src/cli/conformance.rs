@@ -79,6 +79,8 @@ pub(super) struct Options {
     #[arg(long, help_heading = "Selection")]
     explain: bool,
     #[command(flatten)]
+    wire: super::wire::Options,
+    #[command(flatten)]
     libtest: libtest_mimic::Arguments,
 }
 
@@ -92,10 +94,12 @@ enum LevelArgument {
 const EXIT_CODES: &str = "Exit codes:
   0  the target conforms
   1  it violates clauses at the chosen level, or a check was inconclusive
-     and the profile says fail_on_inconclusive = true
-  2  the command line or profile cannot be used
+     and the profile says fail_on_inconclusive = true, or --compare found
+     a change
+  2  the command line or profile cannot be used, or the folder of --record
+     or --compare
   3  the target cannot be reached
-  4  nothing was judged
+  4  nothing was judged, or a tour could not be completed
   5  a deviation that the profile declares did not occur";
 /// The verb `conformance`: arguments after it, how the program is called, and a target to start where none is named.
 #[must_use]
@@ -123,6 +127,8 @@ pub(super) fn judge(options: &Options, program: &str, local: Option<LocalTarget>
         None => Profile::default(),
     };
     let schemes = chosen_schemes(options, &profile, spec)?;
+    // A folder that cannot be used is told before anything is started or sent.
+    let wire = options.wire.open(&schemes)?;
     let checks = chosen_checks(options, spec, &schemes);
     if options.libtest.list {
         let chosen = checks.iter().filter(|check| is_selected(options, &check.name));
@@ -135,10 +141,9 @@ pub(super) fn judge(options: &Options, program: &str, local: Option<LocalTarget>
     if options.explain {
         return Ok(explain::say(&selected, spec));
     }
-    if selected.is_empty() {
+    if selected.is_empty() && !options.wire.is_tour_only() {
         return Err(Failure { code: NOTHING, text: nothing_selected(options) });
     }
-    let fail_on = options.level.map(LevelArgument::level).or(profile.fail_on).unwrap_or(Level::Should);
     if let Some(url) = &options.url {
         profile.url = Some(url.clone());
     }
@@ -163,7 +168,7 @@ pub(super) fn judge(options: &Options, program: &str, local: Option<LocalTarget>
     )
     .map_err(|errors| Failure::usage(errors.to_string()))?;
     profile.fill_accounts(&fixtures);
-    let code = run(options, program, spec, profile, &schemes, selected, fail_on);
+    let code = run(options, program, spec, profile, &schemes, selected, wire);
     drop(started);
     code
 }
@@ -175,8 +180,9 @@ fn run(
     profile: Profile,
     schemes: &[String],
     checks: Vec<Check>,
-    fail_on: Level,
+    wire: super::wire::Wire,
 ) -> Result<u8, Failure> {
+    let fail_on = options.level.map(LevelArgument::level).or(profile.fail_on).unwrap_or(Level::Should);
     let seed = options.seed.unwrap_or_else(|| u64::from(rand::random::<u32>()));
     let url = profile.url.clone().unwrap_or_default();
     let base = Base::parse(&url).map_err(Failure::usage)?;
@@ -193,6 +199,11 @@ fn run(
     if let Err(error) = greet(target.client()) {
         let text = format!("{error}; is the target running at {}?", base.url("/"));
         return Err(Failure { code: UNREACHABLE, text });
+    }
+    // Before the checks, which may lock accounts or use limits up.
+    let tour = wire.tour(&target)?;
+    if options.wire.is_tour_only() {
+        return Ok(tour.tell(&mut anstream::stdout()));
     }
     let mut libtest = options.libtest.clone();
     libtest.test_threads = libtest.test_threads.or(Some(concurrency));
@@ -213,10 +224,12 @@ fn run(
     // Machine formats own stdout.
     if options.libtest.format.is_some_and(|format| format == libtest_mimic::FormatSetting::Json) {
         drop(anstream::stderr().write_all(text.as_bytes()));
+        tour.tell(&mut anstream::stderr());
     } else {
         drop(anstream::stdout().write_all(text.as_bytes()));
+        tour.tell(&mut anstream::stdout());
     }
-    if summary.failing(fail_on).next().is_some() {
+    if tour.has_changes() || summary.failing(fail_on).next().is_some() {
         return Ok(VIOLATES);
     }
     if let Err(error) = greet(target.client()) {
