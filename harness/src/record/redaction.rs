@@ -27,6 +27,11 @@ const PASSING: [&str; 4] = ["connection", "content-length", "date", "keep-alive"
 /// Parts of names of headers whose values are measured or counted down.
 const MEASURED: [&str; 6] = ["-time", "duration", "rate-limit", "ratelimit", "retry-after", "timing"];
 
+/// Parts of names of members and headers whose values are not shown even if they have no known shape.
+const SECRET_NAMES: [&str; 6] = ["apikey", "api_key", "password", "secret", "session", "token"];
+/// Shorter values are words, such as `Bearer`.
+const SHORTEST_SECRET: usize = 8;
+
 /// What is known when a step is redacted.
 #[derive(Debug)]
 pub struct Redactor<'a> {
@@ -149,7 +154,7 @@ impl Redactor<'_> {
                 .map(|field| field.role)
         };
         match value {
-            Value::String(text) => self.text(text).into(),
+            Value::String(text) => self.answered(at.rsplit('/').next().unwrap_or_default(), text).into(),
             Value::Number(number) => {
                 let tokens = &self.scheme.tokens;
                 let token = match role() {
@@ -210,7 +215,18 @@ impl Redactor<'_> {
             let number = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
             return if number { "<number>" } else { "<measured>" }.to_owned();
         }
-        self.text(value)
+        self.answered(name, value)
+    }
+
+    /// A text that came under this name. What is called a secret is none of a reader's business, even undocumented.
+    fn answered(&self, name: &str, text: &str) -> String {
+        let name = name.to_ascii_lowercase();
+        let shown = self.text(text);
+        let is_bare = shown == text && text.len() >= SHORTEST_SECRET && !text.contains(char::is_whitespace);
+        if is_bare && SECRET_NAMES.iter().any(|part| name.contains(part)) {
+            return format!("<{} hidden characters>", text.chars().count());
+        }
+        shown
     }
 
     /// A text by what it is, or as it is.
@@ -483,6 +499,15 @@ mod tests {
             assert_eq!(kind(shown.pointer(pointer).unwrap()), "number", "{pointer}");
         }
         assert_eq!(kind(&json!("<unix seconds, as text>")), "string");
+        let hidden = redactor.json(
+            fields,
+            "",
+            &json!({"sessionKey": "not-so-long", "token_type": "Bearer", "secret": null}),
+        );
+        assert_eq!(
+            hidden,
+            json!({"sessionKey": "<11 hidden characters>", "token_type": "Bearer", "secret": null})
+        );
         let other = redactor.json(fields, "", &json!({"data": {"expiresIn": 7200}}));
         assert_eq!(other, json!({"data": {"expiresIn": 7200}}));
     }
