@@ -22,8 +22,8 @@ pub struct Recording {
     pub transcripts: Vec<Transcript>,
     /// Schemes that could not be toured, and why.
     pub left_out: Vec<(String, String)>,
-    /// What a reader should know of those that were.
-    pub notes: Vec<String>,
+    /// Schemes whose login was refused, and what may help; of their flows there is only what needs none.
+    pub refused: Vec<(String, String)>,
 }
 
 /// Tours these schemes of a target. Each is toured twice, and what differs between the two is shown as varying.
@@ -36,11 +36,8 @@ pub fn record(target: &Target, schemes: &[String]) -> Result<Recording, String> 
         let twice = tour::take(target, scheme).and_then(|first| Ok((first, tour::take(target, scheme)?)));
         match twice {
             Ok((first, second)) => {
-                if !first.logged_in {
-                    recording.notes.push(format!(
-                        "{}: the login is refused, so that what needs one is not in the record; see {}/login.txt",
-                        scheme.id, scheme.id
-                    ));
+                if let Some(why) = first.refused {
+                    recording.refused.push((scheme.id.clone(), why));
                 }
                 recording.transcripts.extend(varying::merge(first.transcripts, &second.transcripts));
             }

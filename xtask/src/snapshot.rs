@@ -88,8 +88,8 @@ fn record(url: &str, folder: &Path) -> Result<(), String> {
     let schemes: Vec<String> = spec.schemes().iter().map(|scheme| scheme.id.clone()).collect();
     let target = Target::new(spec.clone(), schemes.clone(), profile, 0, 1)?;
     let recording = countersign::record::record(&target, &schemes)?;
-    if let Some(why) = recording.left_out.iter().map(|(_, why)| why).chain(&recording.notes).next() {
-        return Err(format!("the reference server was not toured whole: {why}"));
+    if let Some((scheme, why)) = recording.left_out.iter().chain(&recording.refused).next() {
+        return Err(format!("the reference server was not toured whole: {scheme}: {why}"));
     }
     Folder::prepare(folder)?.write(&schemes, &recording.transcripts).map(drop)
 }

@@ -9,7 +9,7 @@ use crate::target::Target;
 use clap::{CommandFactory, FromArgMatches, Parser};
 use countersign_spec::{Level, Spec};
 use std::ffi::OsString;
-use std::io::Write as _;
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -201,9 +201,9 @@ fn run(
         return Err(Failure { code: UNREACHABLE, text });
     }
     // Before the checks, which may lock accounts or use limits up.
-    let tour = wire.tour(&target)?;
+    let tour = wire.tour(&target);
     if options.wire.is_tour_only() {
-        return Ok(tour.tell(&mut anstream::stdout()));
+        return Ok(tour?.tell(&mut anstream::stdout()));
     }
     let mut libtest = options.libtest.clone();
     libtest.test_threads = libtest.test_threads.or(Some(concurrency));
@@ -222,15 +222,17 @@ fn run(
     };
     let text = page::write(&summary, &about, spec);
     // Machine formats own stdout.
-    if options.libtest.format.is_some_and(|format| format == libtest_mimic::FormatSetting::Json) {
-        drop(anstream::stderr().write_all(text.as_bytes()));
-        tour.tell(&mut anstream::stderr());
-    } else {
-        drop(anstream::stdout().write_all(text.as_bytes()));
-        tour.tell(&mut anstream::stdout());
-    }
-    if tour.has_changes() || summary.failing(fail_on).next().is_some() {
+    let mut out: Box<dyn Write> = match options.libtest.format {
+        Some(libtest_mimic::FormatSetting::Json) => Box::new(anstream::stderr()),
+        _ => Box::new(anstream::stdout()),
+    };
+    drop(out.write_all(text.as_bytes()));
+    let on_the_wire = tour.map_or_else(Failure::say, |tour| tour.tell(&mut out));
+    if summary.failing(fail_on).next().is_some() {
         return Ok(VIOLATES);
+    }
+    if on_the_wire != CONFORMS {
+        return Ok(on_the_wire);
     }
     if let Err(error) = greet(target.client()) {
         let text = format!("{error}; the target stopped answering during the run");

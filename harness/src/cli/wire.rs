@@ -1,6 +1,7 @@
 //! `--record` and `--compare`: the flags of `conformance` that keep what a target says on the wire.
 
 use super::{CONFORMS, Failure, NOTHING, UNREACHABLE, VIOLATES};
+use crate::exchange::cut;
 use crate::record::compare::{Change, compare};
 use crate::record::folder::{Folder, Written};
 use crate::record::transcript::Transcript;
@@ -109,9 +110,15 @@ impl Wire {
             let code = if gone { UNREACHABLE } else { NOTHING };
             Failure { code, text: format!("{problem}; nothing was recorded or compared") }
         })?;
-        let needed = self.compare.is_some() || recording.transcripts.is_empty();
-        if let Some((scheme, reason)) = recording.left_out.first().filter(|_| needed) {
-            let text = format!("{scheme}: no tour was possible: {reason}");
+        let unrecorded: Vec<&(String, String)> =
+            recording.left_out.iter().chain(&recording.refused).collect();
+        let failed = match &self.compare {
+            Some(_) => recording.left_out.first(),
+            None if unrecorded.len() == self.schemes.len() => unrecorded.first().copied(),
+            None => None,
+        };
+        if let Some((scheme, reason)) = failed {
+            let text = format!("{scheme}: {reason}; nothing was recorded or compared");
             return Err(Failure { code: NOTHING, text });
         }
         let compared = self
@@ -119,10 +126,11 @@ impl Wire {
             .map(|(folder, before)| (folder.path().to_owned(), compare(&before, &recording.transcripts)));
         let recorded = match self.record {
             Some(mut folder) => {
-                let left_out = |id: &String| recording.left_out.iter().any(|(known, _)| known == id);
-                let toured: Vec<String> = self.schemes.into_iter().filter(|id| !left_out(id)).collect();
+                let is_whole = |id: &String| !unrecorded.iter().any(|(known, _)| known == id);
+                let schemes: Vec<String> = self.schemes.into_iter().filter(is_whole).collect();
+                let transcripts = recording.transcripts.iter().filter(|flow| schemes.contains(&flow.scheme));
                 let written = folder
-                    .write(&toured, &recording.transcripts)
+                    .write(&schemes, &transcripts.cloned().collect::<Vec<_>>())
                     .map_err(|problem| Failure::usage(format!("--record: {problem}")))?;
                 Some((folder.path().to_owned(), written))
             }
@@ -133,25 +141,20 @@ impl Wire {
 }
 
 impl Tour {
-    /// Whether something has changed on the wire.
-    pub(super) fn has_changes(&self) -> bool {
-        self.compared.as_ref().is_some_and(|(_, changes)| !changes.is_empty())
-    }
-
     /// Tells what the tour showed; the exit code is that of the tour alone.
     pub(super) fn tell(&self, out: &mut dyn Write) -> u8 {
         // Whoever reads may have seen enough and be gone.
         drop(self.write(out));
-        if self.has_changes() { VIOLATES } else { CONFORMS }
+        let changed = self.compared.as_ref().is_some_and(|(_, changes)| !changes.is_empty());
+        if changed { VIOLATES } else { CONFORMS }
     }
 
     fn write(&self, out: &mut dyn Write) -> std::io::Result<()> {
         let (bad, good) = (AnsiColor::Red.on_default().bold(), AnsiColor::Green.on_default().bold());
-        for (scheme, reason) in &self.recording.left_out {
-            writeln!(out, "{scheme}: not recorded: {reason}")?;
-        }
-        for note in &self.recording.notes {
-            writeln!(out, "{note}")?;
+        let Recording { left_out, refused, .. } = &self.recording;
+        let not = if self.recorded.is_some() { "not recorded" } else { "not toured whole" };
+        for (scheme, reason) in left_out.iter().chain(refused) {
+            writeln!(out, "{scheme}: {not}: {}", cut(reason, 300))?;
         }
         let count = self.recording.transcripts.len();
         if let Some((folder, changes)) = &self.compared {

@@ -25,8 +25,8 @@ use serde_json::json;
 pub struct Toured {
     /// Its flows that have a step.
     pub transcripts: Vec<Transcript>,
-    /// Whether the login with everything right was let in.
-    pub logged_in: bool,
+    /// Why the login with everything right was refused, where it was.
+    pub refused: Option<String>,
 }
 
 /// Why there is no tour.
@@ -67,18 +67,21 @@ const FLOWS: [(&str, &str, Flow); 7] = [
 /// Why there is none.
 pub fn take(target: &Target, scheme: &Scheme) -> Result<Toured, Trouble> {
     let gate = target.gate(scheme);
-    match gate.as_ref().and_then(|gate| gate.failure()) {
+    let refused = match gate.as_ref().and_then(|gate| gate.failure()) {
         Some(Failure::NoAccount(reason)) => return Err(Trouble::NotApplicable(reason.clone())),
         Some(Failure::Inconclusive(reason)) => return Err(Trouble::Broken(reason.clone())),
-        // A login that is refused is on record as such.
-        Some(Failure::Finding(_)) | None => {}
-    }
+        Some(Failure::Finding(finding)) => {
+            let hint = finding.hint.as_ref().map(|hint| format!("; {hint}")).unwrap_or_default();
+            Some(format!("{}{hint}", finding.got))
+        }
+        None => None,
+    };
     let mut cx = Context::new(target, scheme, "tour", gate);
     // Wallets are new in every tour: the second login of a wallet may be answered otherwise than its first.
     cx.rng = StdRng::from_rng(&mut rand::rng());
     let actor = cx.actor()?;
     let mut tour = Tour { cx, actor, known: Vec::new(), steps: Vec::new() };
-    let mut toured = Toured { transcripts: Vec::new(), logged_in: false };
+    let mut toured = Toured { transcripts: Vec::new(), refused };
     for (name, about, flow) in FLOWS {
         tour.known = tour.of_the_actor();
         flow(&mut tour)?;
@@ -88,7 +91,6 @@ pub fn take(target: &Target, scheme: &Scheme) -> Result<Toured, Trouble> {
             toured.transcripts.push(Transcript { scheme, flow, about, steps });
         }
     }
-    toured.logged_in = tour.session()?.is_some();
     Ok(toured)
 }
 

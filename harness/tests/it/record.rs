@@ -135,8 +135,11 @@ fn the_same_target_leaves_the_same_bytes_whatever_the_seed() {
 fn no_secret_is_recorded_not_even_where_it_comes_back() {
     let stub = Stub::start(|asked| {
         let mut answer = echo(asked);
-        answer["code"] = json!(200);
-        answer["data"] = json!({ "accessToken": "a-token-that-is-no-jwt-canary-1", "refreshToken": "and-another-canary-2" });
+        // A token wherever a scheme looks for one lets everybody in.
+        let (access, refresh) = ("a-token-that-is-no-jwt-canary-1", "and-another-canary-2");
+        answer["token"] = json!(access);
+        answer["data"] = json!({ "accessToken": access, "refreshToken": refresh });
+        answer["result"] = json!({ "access_token": access, "refresh_token": refresh });
         let headers = vec![("x-echo", asked.header("x-gateway-key").unwrap_or_default().to_owned())];
         Reply::Answer { status: 200, headers, body: answer.to_string().into_bytes() }
     });
@@ -152,6 +155,38 @@ fn no_secret_is_recorded_not_even_where_it_comes_back() {
         let leak = text.lines().find(|line| line.to_lowercase().contains(CANARY));
         assert_eq!(leak, None, "{name}");
     }
+}
+
+#[test]
+fn a_refused_login_is_a_change_and_never_the_record() {
+    let is_closed = Arc::new(AtomicBool::new(false));
+    let stub = Stub::start({
+        let is_closed = Arc::clone(&is_closed);
+        move |asked| match examples(asked) {
+            _ if is_closed.load(Ordering::SeqCst) => {
+                Reply::json(403, &json!({ "code": 403, "message": "closed" }))
+            }
+            reply => reply,
+        }
+    });
+    let root = tempfile::tempdir().unwrap();
+    let folder = root.path().join("wire");
+    let flags = ["--scheme", "cbs", "--record", text(&folder)];
+    assert_eq!(tour(&stub.url(), &flags).code, Some(0));
+    let recorded = files(&folder);
+    is_closed.store(true, Ordering::SeqCst);
+    let run = tour(&stub.url(), &flags);
+    assert_eq!(run.code, Some(4), "{}{}", run.stdout, run.stderr);
+    assert!(run.stderr.contains("HTTP 403") && run.stderr.contains("the account in use"), "{}", run.stderr);
+    assert_eq!(files(&folder), recorded);
+    let run = tour(&stub.url(), &["--scheme", "cbs", "--compare", text(&folder)]);
+    assert_eq!(run.code, Some(1), "{}{}", run.stdout, run.stderr);
+    assert!(
+        run.stdout.contains("cbs login.txt step 1: response status: changed from 200 to 403"),
+        "{}",
+        run.stdout
+    );
+    assert!(run.stdout.contains("cbs refresh.txt: gone: the whole flow"), "{}", run.stdout);
 }
 
 #[test]
