@@ -169,7 +169,7 @@ impl Tour {
                 let title = change.step.as_ref().map(|(_, title)| format!("  ({title})")).unwrap_or_default();
                 writeln!(out, "  {change}{title}")?;
             }
-            if !changes.is_empty() && self.recorded.is_none() {
+            if !changes.is_empty() && self.recorded.is_none() && refused.is_empty() {
                 writeln!(out, "if that is meant, record it: --record {shown}")?;
             }
         }

@@ -64,12 +64,12 @@ pub fn compare(before: &[Transcript], now: &[Transcript]) -> Vec<Change> {
         changes.at(old, None);
         match now.iter().find(|new| new.path() == old.path()) {
             Some(new) => transcript(&mut changes, old, new),
-            None => changes.add("", Kind::Gone(format!("the whole flow, {} steps", old.steps.len()))),
+            None => changes.add("", Kind::Gone(whole(old))),
         }
     }
     for new in now.iter().filter(|new| !before.iter().any(|old| old.path() == new.path())) {
         changes.at(new, None);
-        changes.add("", Kind::Added(format!("the whole flow, {} steps", new.steps.len())));
+        changes.add("", Kind::Added(whole(new)));
     }
     changes.found
 }
@@ -90,6 +90,13 @@ impl Changes {
     fn add(&mut self, place: &str, kind: Kind) {
         let (scheme, flow, step) = (self.scheme.clone(), self.flow.clone(), self.step.clone());
         self.found.push(Change { scheme, flow, step, place: place.to_owned(), kind });
+    }
+}
+
+fn whole(transcript: &Transcript) -> String {
+    match transcript.steps.len() {
+        1 => "the whole flow, 1 step".to_owned(),
+        many => format!("the whole flow, {many} steps"),
     }
 }
 
@@ -328,6 +335,6 @@ mod tests {
             ],
         );
         let gone = compare(&record(vec![named("one", "HTTP 200")]), &[]);
-        assert_eq!(gone[0].to_string(), "badge login.txt: gone: the whole flow, 1 steps");
+        assert_eq!(gone[0].to_string(), "badge login.txt: gone: the whole flow, 1 step");
     }
 }

@@ -120,7 +120,7 @@ impl Redactor<'_> {
     /// A text that was sent at this place.
     fn sent(&self, fields: &[Field], at: &Place, text: &str) -> String {
         let role = fields.iter().find(|field| field.at == *at).map(|field| field.role);
-        let label = self.name(text).or(match role {
+        let label = self.name(text).or_else(|| match role {
             // What the profile keeps for the operator may be a key.
             Some(Role::Constant) if self.is_the_profiles(fields, at, text) => Some("from the profile"),
             Some(Role::Password) => Some("secret"),
@@ -303,7 +303,9 @@ impl Redactor<'_> {
             let offset = if text.ends_with(['Z', 'z']) { "RFC 3339" } else { "RFC 3339, with offset" };
             (text.parse::<jiff::Timestamp>().ok()?, offset)
         } else if text.ends_with(" GMT") {
-            (jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text).ok()?, "HTTP date")
+            // Cookies are also dated with hyphens.
+            let spaced = text.replace('-', " ");
+            (jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(&spaced).ok()?, "HTTP date")
         } else {
             return None;
         };
@@ -389,15 +391,17 @@ fn hex(text: &str) -> Option<String> {
     Some(format!("{prefix}hex {}{case}", digits.len()))
 }
 
-/// Whether a text looks drawn by chance: long, without a space, with letters of both cases and digits.
+/// Whether a text looks drawn by chance: long, without a space, and back and forth between the cases and digits.
 fn is_opaque(text: &str) -> bool {
     let letters = |c: char| c.is_ascii_alphanumeric() || "+/_=-.~".contains(c);
-    text.len() >= 20
-        && !text.starts_with('/')
-        && text.chars().all(letters)
-        && text.contains(|c: char| c.is_ascii_lowercase())
-        && text.contains(|c: char| c.is_ascii_uppercase())
-        && text.contains(|c: char| c.is_ascii_digit())
+    if text.len() < 20 || text.starts_with('/') || !text.chars().all(letters) {
+        return false;
+    }
+    let classes = text.chars().filter(char::is_ascii_alphanumeric);
+    let classes: Vec<(bool, bool)> = classes.map(|c| (c.is_ascii_digit(), c.is_ascii_uppercase())).collect();
+    // Names in mixed case change once a word; chance does so at three characters in five.
+    let changes = classes.iter().zip(classes.iter().skip(1)).filter(|(one, next)| one != next).count();
+    changes * 3 >= classes.len()
 }
 
 /// Undoes percent-encoding; what is none stays.
@@ -450,7 +454,7 @@ mod tests {
     #[test]
     fn a_shape_is_asserted_before_it_replaces() {
         check("c8ab6c5e-6f4c-4d3e-9b33-1c2a5f9e0d11", "<uuid>");
-        check("c8ab6c5e-6f4c-4d3e-9b33-1c2a5f9e0d1", "c8ab6c5e-6f4c-4d3e-9b33-1c2a5f9e0d1");
+        check("c8ab6c5e-6f4c-4d3e-9b33-1c2a5f9e0d1", "<opaque, 35 characters>");
         check("0123456789abcdef0123456789abcdef", "<hex 32>");
         check("0x0123456789ABCDEF", "<0x hex 16, upper case>");
         check("0123456789abcdef0123456789abcde", "0123456789abcdef0123456789abcde");
@@ -459,10 +463,13 @@ mod tests {
         check("2026-01-02T03:04:05.123+01:00", "<RFC 3339, with offset>");
         check("1970-01-02T03:04:05Z", "1970-01-02T03:04:05Z");
         check("Fri, 02 Jan 2026 03:04:05 GMT", "<HTTP date>");
+        check("Fri, 02-Jan-2026 03:04:05 GMT", "<HTTP date>");
         check("1767366245", "<unix seconds, as text>");
         check("1767366245000", "<unix milliseconds, as text>");
         check("4600000000", "4600000000");
         check("dGhpcyBpcyBub3QgYSB0b2tlbg", "<opaque, 26 characters>");
+        check("InvalidCredentialsException2", "InvalidCredentialsException2");
+        check("ERR_INVALID_TOKEN_V2_OF_2", "ERR_INVALID_TOKEN_V2_OF_2");
         check("Token is invalid or expired", "Token is invalid or expired");
         check("<uuid>", "<literally <uuid>>");
     }

@@ -72,7 +72,7 @@ pub fn take(target: &Target, scheme: &Scheme) -> Result<Toured, Trouble> {
         Some(Failure::Inconclusive(reason)) => return Err(Trouble::Broken(reason.clone())),
         Some(Failure::Finding(finding)) => {
             let hint = finding.hint.as_ref().map(|hint| format!("; {hint}")).unwrap_or_default();
-            Some(format!("{}{hint}", finding.got))
+            Some(format!("the login is refused with {}{hint}", finding.got))
         }
         None => None,
     };

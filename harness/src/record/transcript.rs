@@ -80,23 +80,25 @@ impl Transcript {
         let parts = title.and_then(|title| title.split_once(": ")).and_then(|(names, about)| {
             names.split_once(' ').map(|(scheme, flow)| (scheme.to_owned(), flow.to_owned(), about.to_owned()))
         });
-        let (scheme, flow, about) = parts.ok_or((1, "`# SCHEME FLOW: …`".to_owned()))?;
+        let (scheme, flow, about) = parts.ok_or_else(|| (1, "`# SCHEME FLOW: …`".to_owned()))?;
         let mut steps = Vec::new();
         while let Some((number, line)) = lines.next() {
             if line.is_empty() {
                 continue;
             }
             let title = line.strip_prefix("## ").and_then(|rest| rest.split_once(". "));
-            let (_, title) = title.ok_or((number, "`## NUMBER. TITLE`".to_owned()))?;
+            let (_, title) = title.ok_or_else(|| (number, "`## NUMBER. TITLE`".to_owned()))?;
             let mut block = |mark: char| {
                 let mut block = Vec::new();
                 while let Some((_, line)) = lines.next_if(|(_, line)| line.starts_with(mark)) {
                     block.push(line.get(2..).unwrap_or_default());
                 }
-                Message::read(&block).ok_or((
-                    number,
-                    format!("lines that begin with `{mark}` after this one, headers as `name: value`"),
-                ))
+                Message::read(&block).ok_or_else(|| {
+                    (
+                        number,
+                        format!("lines that begin with `{mark}` after this one, headers as `name: value`"),
+                    )
+                })
             };
             steps.push(Step { title: title.to_owned(), request: block('>')?, answer: block('<')? });
         }

@@ -4,6 +4,9 @@ use super::redaction::kind;
 use super::transcript::{Body, Message, Transcript};
 use serde_json::Value;
 
+/// Shorter words that differ are words.
+const SHORTEST_CHANCE: usize = 16;
+
 /// The first tour, with what differs in the second shown as varying.
 #[must_use]
 pub fn merge(first: Vec<Transcript>, second: &[Transcript]) -> Vec<Transcript> {
@@ -32,8 +35,13 @@ fn merge_message(message: &mut Message, other: &Message) {
     message.headers.retain(|(name, _)| !values(other, name).is_empty());
     let before = message.clone();
     for (name, value) in &mut message.headers {
-        if values(&before, name) != values(other, name) {
-            "<varies>".clone_into(value);
+        let (one, two) = (values(&before, name), values(other, name));
+        if one != two {
+            *value = match (one.as_slice(), two.as_slice()) {
+                ([one], [two]) => opaque(one, two),
+                _ => None,
+            }
+            .unwrap_or_else(|| "<varies>".to_owned());
         }
     }
     message.headers.dedup();
@@ -59,11 +67,28 @@ fn merge_value(value: &mut Value, other: &Value) {
             items.truncate(others.len());
             items.iter_mut().zip(others).for_each(|(item, other)| merge_value(item, other));
         }
+        (Value::String(one), Value::String(two)) if opaque(one, two).is_some() => {
+            *value = opaque(one, two).unwrap_or_default().into();
+        }
         (value, other) => {
             let kind = if kind(value) == kind(other) { kind(value) } else { "type too" };
             *value = format!("<varies, {kind}>").into();
         }
     }
+}
+
+/// What both are where each is a text of one word and of the same length: drawn by chance, also if one does not look so.
+fn opaque(one: &str, two: &str) -> Option<String> {
+    let length = |text: &str| match text
+        .strip_prefix("<opaque, ")
+        .and_then(|rest| rest.strip_suffix(" characters>"))
+    {
+        Some(length) => length.parse().ok(),
+        None if text.starts_with('<') || text.contains(char::is_whitespace) => None,
+        None => Some(text.chars().count()).filter(|length| *length >= SHORTEST_CHANCE),
+    };
+    let length = length(one).filter(|one| length(two) == Some(*one))?;
+    Some(format!("<opaque, {length} characters>"))
 }
 
 #[cfg(test)]
@@ -78,6 +103,21 @@ mod tests {
         let answer = Message { first: first.to_owned(), headers, body: Body::Json(body) };
         let step = Step { title: "one".to_owned(), request, answer };
         vec![Transcript { scheme: "a".into(), flow: "b".into(), about: "c".into(), steps: vec![step] }]
+    }
+
+    #[test]
+    fn a_word_drawn_by_chance_is_named_alike_whether_or_not_it_looks_so() {
+        let id = |id: &str| transcript("HTTP 200", &[("x-id", id)], json!({ "id": id, "kind": "01J9ZK3V" }));
+        let looks = "<opaque, 26 characters>";
+        for (one, two) in [
+            (looks, "ABCDEFGHIJKLMNOPQRSTUVWX12"),
+            ("ABCDEFGHIJKLMNOPQRSTUVWX12", "ZBCDEFGHIJKLMNOPQRSTUVWX12"),
+            (looks, looks),
+        ] {
+            assert_eq!(merge(id(one), &id(two)), id(looks), "{one} {two}");
+        }
+        assert_eq!(opaque("<hex 32>", looks), None);
+        assert_eq!(opaque("one of several words", "two of several words"), None);
     }
 
     #[test]
