@@ -1,12 +1,14 @@
 //! What a target says on the wire, kept as text that people can read, and compared with what it says later.
 //!
-//! [`tour`] asks every operation of a scheme rightly and wrongly, always the same. [`redaction`] puts shapes in the place of
-//! what differs from run to run and of what is secret. [`transcript`] is the text, [`folder`] where it lies, [`compare`] says
-//! what has changed. The same target leaves the same bytes, whatever the seed and the time.
+//! [`tour`] asks every operation of a scheme rightly and wrongly, always the same. [`redaction`] puts what a value is
+//! ([`shape`]) in the place of what differs from run to run and of what is secret; [`varying`] finds the rest of what differs.
+//! [`transcript`] is the text, [`folder`] where it lies, [`compare`] says what has changed. The same target leaves the same
+//! bytes, whatever the seed and the time.
 
 pub mod compare;
 pub mod folder;
 pub mod redaction;
+pub mod shape;
 pub mod tour;
 pub mod transcript;
 pub mod varying;

@@ -1,6 +1,6 @@
 //! What has changed on the wire between two records, by place and kind of change.
 
-use super::redaction::{jwt_parts, kind};
+use super::shape::{jwt_parts, kind};
 use super::transcript::{Body, Message, Transcript};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};

@@ -4,18 +4,15 @@
 //! has that shape: `"expires": "soon"` stays as it is, so that a change of shape is seen. What is left is shown, with
 //! registered secrets hidden.
 
+use super::shape;
 use super::transcript::{Body, Message};
 use crate::client::WireError;
 use crate::exchange::{Exchange, cut};
-use crate::jwt::Jwt;
 use crate::redact::Secrets;
 use countersign_spec::{Field, Operation, Place, Role, Scheme};
 use serde_json::{Map, Value};
-use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// A time is one if it lies this near; a fixed number that looks like one is not hidden.
-const NEAR: Duration = Duration::from_secs(5 * 366 * 24 * 3600);
 /// How much less than its documented lifetime a token may say that it lasts without being shown so: time passes.
 const SLACK: u64 = 60;
 /// Texts of this length and above are also found inside others.
@@ -188,10 +185,12 @@ impl Redactor<'_> {
                     members.into_iter().map(|(name, member)| (self.member(name), each(name, member)));
                 Value::Object(members.collect::<Map<_, _>>())
             }
-            Value::Number(number) => match number.as_f64().and_then(|number| self.moment(number)) {
-                Some(shape) => format!("<{shape}>").into(),
-                None => value.clone(),
-            },
+            Value::Number(number) => {
+                match number.as_f64().and_then(|number| shape::of_number(number, self.now)) {
+                    Some(shape) => format!("<{shape}>").into(),
+                    None => value.clone(),
+                }
+            }
             other => other.clone(),
         }
     }
@@ -235,7 +234,7 @@ impl Redactor<'_> {
         if let Some(label) = self.name(text) {
             return format!("<{label}>");
         }
-        match self.shape(text) {
+        match shape::of_text(text, self.now) {
             Some(shape) => format!("<{}>", self.secrets.hide(&shape)),
             // A text must not pass itself off as a shape.
             None if text.starts_with('<') && text.ends_with('>') => {
@@ -274,134 +273,6 @@ impl Redactor<'_> {
             Err(_) => Body::Text(format!("<{} bytes that are no text>", bytes.len())),
         }
     }
-
-    fn shape(&self, text: &str) -> Option<String> {
-        jwt(text)
-            .or_else(|| is_uuid(text).then(|| "uuid".to_owned()))
-            .or_else(|| hex(text))
-            .or_else(|| self.date(text))
-            .or_else(|| {
-                let digits = text.len() >= 10 && text.bytes().all(|byte| byte.is_ascii_digit());
-                let number = digits.then(|| text.parse().ok()).flatten()?;
-                self.moment(number).map(|shape| format!("{shape}, as text"))
-            })
-            .or_else(|| is_opaque(text).then(|| format!("opaque, {} characters", text.len())))
-    }
-
-    fn moment(&self, number: f64) -> Option<&'static str> {
-        let near = |number: f64| (number - self.now.as_secs_f64()).abs() < NEAR.as_secs_f64();
-        match (near(number), near(number / 1000.0), number.fract() == 0.0) {
-            (true, _, true) => Some("unix seconds"),
-            (true, _, false) => Some("unix seconds, with fraction"),
-            (_, true, _) => Some("unix milliseconds"),
-            _ => None,
-        }
-    }
-
-    fn date(&self, text: &str) -> Option<String> {
-        let (time, shape) = if text.get(10..11) == Some("T") {
-            let offset = if text.ends_with(['Z', 'z']) { "RFC 3339" } else { "RFC 3339, with offset" };
-            (text.parse::<jiff::Timestamp>().ok()?, offset)
-        } else if text.ends_with(" GMT") {
-            // Cookies are also dated with hyphens.
-            let spaced = text.replace('-', " ");
-            (jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(&spaced).ok()?, "HTTP date")
-        } else {
-            return None;
-        };
-        #[expect(clippy::cast_precision_loss, reason = "seconds since 1970 are exact in an f64")]
-        self.moment(time.as_second() as f64).map(|_| shape.to_owned())
-    }
-}
-
-/// What kind of JSON a redacted value was: a shape stands as a text also where it was a number.
-#[must_use]
-pub fn kind(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "boolean",
-        Value::Number(_) => "number",
-        Value::String(text) if is_number(text) => "number",
-        Value::String(_) => "string",
-        Value::Array(_) => "array",
-        Value::Object(_) => "object",
-    }
-}
-
-fn is_number(shape: &str) -> bool {
-    matches!(
-        shape,
-        "<unix seconds>" | "<unix seconds, with fraction>" | "<unix milliseconds>" | "<varies, number>"
-    ) || shape.starts_with("<seconds, about ")
-}
-
-fn jwt(text: &str) -> Option<String> {
-    let jwt = Jwt::read(text)?;
-    let list = |members: &Map<String, Value>, typed: bool| {
-        let mut names: Vec<String> = members
-            .iter()
-            .map(|(name, value)| if typed { format!("{name} {}", kind(value)) } else { name.clone() })
-            .filter(|name| typed || name != "alg")
-            .collect();
-        names.sort();
-        names.join(", ")
-    };
-    let header = match list(&jwt.header, false) {
-        none if none.is_empty() => String::new(),
-        names => format!(" header: {names};"),
-    };
-    Some(format!("jwt {}{header} claims: {}", jwt.alg(), list(&jwt.claims, true)))
-}
-
-/// What the shape of a token says, name by name: `alg`, `header kid`, `claim exp` and what is said of each. None where it is
-/// the shape of something else.
-#[must_use]
-pub fn jwt_parts(shape: &str) -> Option<BTreeMap<String, String>> {
-    let (head, claims) = shape.strip_prefix("<jwt ")?.strip_suffix('>')?.split_once(" claims: ")?;
-    let (alg, header) = head.trim_end_matches(';').split_once(" header: ").unwrap_or((head, ""));
-    let names = |list: &'static str, text: &str| -> Vec<(String, String)> {
-        let names = text.split(", ").filter(|name| !name.is_empty());
-        let names = names.map(|name| name.rsplit_once(' ').unwrap_or((name, "there")));
-        names.map(|(name, kind)| (format!("{list} {name}"), kind.to_owned())).collect()
-    };
-    let parts = std::iter::once(("alg".to_owned(), alg.to_owned()));
-    Some(parts.chain(names("header", header)).chain(names("claim", claims)).collect())
-}
-
-fn is_uuid(text: &str) -> bool {
-    let lengths = text.split('-').map(str::len);
-    lengths.eq([8, 4, 4, 4, 12]) && text.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-')
-}
-
-fn hex(text: &str) -> Option<String> {
-    let (prefix, digits) = text.strip_prefix("0x").map_or(("", text), |digits| ("0x ", digits));
-    let all =
-        digits.len() >= 16 && digits.len() % 2 == 0 && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let has = |which: fn(&u8) -> bool| digits.as_bytes().iter().any(which);
-    let (lower, upper) = (has(u8::is_ascii_lowercase), has(u8::is_ascii_uppercase));
-    // Sixteen decimal digits are a number.
-    if !all || !(lower || upper || digits.len() >= 32) {
-        return None;
-    }
-    let case = match (lower, upper) {
-        (true, true) => ", mixed case",
-        (false, true) => ", upper case",
-        _ => "",
-    };
-    Some(format!("{prefix}hex {}{case}", digits.len()))
-}
-
-/// Whether a text looks drawn by chance: long, without a space, and back and forth between the cases and digits.
-fn is_opaque(text: &str) -> bool {
-    let letters = |c: char| c.is_ascii_alphanumeric() || "+/_=-.~".contains(c);
-    if text.len() < 20 || text.starts_with('/') || !text.chars().all(letters) {
-        return false;
-    }
-    let classes = text.chars().filter(char::is_ascii_alphanumeric);
-    let classes: Vec<(bool, bool)> = classes.map(|c| (c.is_ascii_digit(), c.is_ascii_uppercase())).collect();
-    // Names in mixed case change once a word; chance does so at three characters in five.
-    let changes = classes.iter().zip(classes.iter().skip(1)).filter(|(one, next)| one != next).count();
-    changes * 3 >= classes.len()
 }
 
 /// Undoes percent-encoding; what is none stays.
@@ -480,14 +351,13 @@ mod tests {
         let claims = json!({"sub": "7", "exp": 1_767_366_245, "roles": []});
         let token = crate::jwt::sign_hs256(header.as_object().unwrap(), claims.as_object().unwrap(), b"key");
         check(&token, "<jwt HS256 header: typ; claims: exp number, roles array, sub string>");
-        let shape = format!("<{}>", jwt(&token).unwrap());
-        let parts = jwt_parts(&shape).unwrap();
+        let parts = shape::jwt_parts(&format!("<{}>", shape::of_text(&token, NOW).unwrap())).unwrap();
         let parts: Vec<String> = parts.iter().map(|(name, said)| format!("{name}={said}")).collect();
         assert_eq!(
             parts,
             ["alg=HS256", "claim exp=number", "claim roles=array", "claim sub=string", "header typ=there"]
         );
-        assert_eq!(jwt_parts("<hex 32>"), None);
+        assert_eq!(shape::jwt_parts("<hex 32>"), None);
         check(&token.replacen('.', "", 1).replacen('.', "", 1)[..12], "eyJhbGciOiJI");
     }
 
@@ -503,9 +373,9 @@ mod tests {
         let expected = json!({"data": {"expiresIn": "<seconds, about 3600>", "at": "<unix seconds>", "n": [1, "<unix seconds, with fraction>"]}, "z": 3599});
         assert_eq!(shown, expected);
         for pointer in ["/data/expiresIn", "/data/at", "/data/n/1", "/z"] {
-            assert_eq!(kind(shown.pointer(pointer).unwrap()), "number", "{pointer}");
+            assert_eq!(shape::kind(shown.pointer(pointer).unwrap()), "number", "{pointer}");
         }
-        assert_eq!(kind(&json!("<unix seconds, as text>")), "string");
+        assert_eq!(shape::kind(&json!("<unix seconds, as text>")), "string");
         let hidden = redactor.json(
             fields,
             "",

@@ -1,6 +1,6 @@
 //! Two tours of one target, merged: what differs between them varies, and is not part of the wire format.
 
-use super::redaction::kind;
+use super::shape::kind;
 use super::transcript::{Body, Message, Transcript};
 use serde_json::Value;
 
