@@ -3,8 +3,8 @@
 //! | code | meaning |
 //! |---|---|
 //! | 0 | the target conforms |
-//! | 1 | it violates clauses at the chosen level |
-//! | 2 | the command line or profile cannot be used |
+//! | 1 | it violates clauses at the chosen level, or its wire format has changed |
+//! | 2 | the command line, profile or record cannot be used |
 //! | 3 | the target cannot be reached |
 //! | 4 | nothing was judged |
 //! | 5 | a deviation that the profile declares did not occur |
@@ -14,6 +14,7 @@ mod explain;
 mod outputs;
 mod schema;
 mod stdout;
+mod wire;
 
 pub use conformance::{LocalTarget, Started, conformance};
 

@@ -32,6 +32,7 @@ pub mod presenting;
 pub mod profile;
 pub mod progress;
 pub mod raw;
+pub mod record;
 pub mod redact;
 pub mod refusal;
 pub mod report;

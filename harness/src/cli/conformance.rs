@@ -2,7 +2,8 @@
 
 use super::outputs::{Outputs, beginning};
 use super::stdout::Stdout;
-use super::{CONFORMS, Failure, NOTHING, UNREACHABLE, clap_exit, explain};
+use super::wire::Wire;
+use super::{CONFORMS, Failure, NOTHING, UNREACHABLE, VIOLATES, clap_exit, explain};
 use crate::check::{Check, Group};
 use crate::client::{Base, Client};
 use crate::event::Observer;
@@ -94,6 +95,8 @@ pub(super) struct Options {
     #[arg(long, help_heading = "Selection")]
     explain: bool,
     #[command(flatten)]
+    wire: super::wire::Options,
+    #[command(flatten)]
     libtest: libtest_mimic::Arguments,
 }
 
@@ -107,10 +110,12 @@ enum LevelArgument {
 const EXIT_CODES: &str = "Exit codes:
   0  the target conforms
   1  it violates clauses at the chosen level, or a check was inconclusive
-     and the profile says fail_on_inconclusive = true
-  2  the command line or profile cannot be used
+     and the profile says fail_on_inconclusive = true, or --compare found
+     a change
+  2  the command line or profile cannot be used, or the folder of --record
+     or --compare
   3  the target cannot be reached
-  4  nothing was judged
+  4  nothing was judged, or a tour could not be completed
   5  a deviation that the profile declares did not occur";
 /// The verb `conformance`: arguments after it, how the program is called, and a target to start where none is named.
 #[must_use]
@@ -138,6 +143,8 @@ pub(super) fn judge(options: &Options, program: &str, local: Option<LocalTarget>
         None => Profile::default(),
     };
     let schemes = chosen_schemes(options, &profile, spec)?;
+    // A folder that cannot be used is told before anything is started or sent.
+    let wire = options.wire.open(&schemes)?;
     let checks = chosen_checks(options, spec, &schemes)?;
     if options.libtest.list {
         let chosen = checks.iter().filter(|check| is_selected(options, &check.name));
@@ -150,12 +157,17 @@ pub(super) fn judge(options: &Options, program: &str, local: Option<LocalTarget>
     if options.explain {
         return Ok(explain::say(&selected, spec));
     }
+    if options.wire.is_tour_only() && !options.report.is_empty() {
+        return Err(Failure::usage(
+            "--tour-only judges nothing, so that there is nothing to --report: give one of them",
+        ));
+    }
     let outputs = Outputs::prepare(&options.report)?;
     let fail_on = options.level.map(LevelArgument::level).or(profile.fail_on).unwrap_or(Level::Should);
     if let Some(url) = &options.url {
         profile.url = Some(url.clone());
     }
-    if selected.is_empty() {
+    if selected.is_empty() && !options.wire.is_tour_only() {
         let about = about(options, program, &profile, &schemes, fail_on);
         let text = nothing_selected(options);
         unjudged(outputs, &about, (Verdict::NotJudged, &text), spec, &Secrets::of_profile(&profile))?;
@@ -183,7 +195,7 @@ pub(super) fn judge(options: &Options, program: &str, local: Option<LocalTarget>
     .map_err(|errors| Failure::usage(errors.to_string()))?;
     profile.fill_accounts(&fixtures);
     let about = about(options, program, &profile, &schemes, fail_on);
-    let code = run(options, about, spec, profile, selected, outputs);
+    let code = run(options, about, spec, profile, selected, (wire, outputs));
     drop(started);
     code
 }
@@ -194,7 +206,7 @@ fn run(
     spec: &Spec,
     profile: Profile,
     checks: Vec<Check>,
-    outputs: Outputs,
+    (wire, outputs): (Wire, Outputs),
 ) -> Result<u8, Failure> {
     let base = Base::parse(&about.url).map_err(Failure::usage)?;
     about.url = base.url("");
@@ -216,6 +228,11 @@ fn run(
         let text = format!("{error}; is the target running at {}?", base.url("/"));
         unjudged(outputs, &about, (Verdict::Unreachable, &text), spec, &secrets)?;
         return Err(Failure { code: UNREACHABLE, text });
+    }
+    // Before the checks, which may lock accounts or use limits up.
+    let tour = wire.tour(&target);
+    if options.wire.is_tour_only() {
+        return Ok(tour?.tell(&mut anstream::stdout()));
     }
     let mut libtest = options.libtest.clone();
     libtest.test_threads = libtest.test_threads.or(Some(concurrency));
@@ -244,6 +261,7 @@ fn run(
     let verdict = gather::verdict(&summary, about.fail_on, answers.is_ok(), fail_on_inconclusive);
     let says = gather::says(verdict, &summary, about.fail_on);
     on_stdout.show(&page::write(&summary, &about, (verdict, &says), spec));
+    let on_the_wire = tour.map_or_else(Failure::say, |tour| on_stdout.tell(&tour));
     let unwritten = reports.finish(&gather::run(&summary, &about, (verdict, &says), spec, &secrets)).err();
     let code = match (verdict, answers) {
         (Verdict::Unreachable, Err(error)) => {
@@ -254,7 +272,10 @@ fn run(
             let text = "nothing was judged: every selected check was skipped, for the reasons above";
             Failure { code: NOTHING, text: text.to_owned() }.say()
         }
-        _ => verdict.exit(),
+        // What the checks found is the graver; what the tour found is graver than that nothing else was.
+        (verdict, _) if verdict.exit() == VIOLATES => VIOLATES,
+        _ if on_the_wire != CONFORMS => on_the_wire,
+        (verdict, _) => verdict.exit(),
     };
     match unwritten {
         // What was found is worth more than that it could not be written down.

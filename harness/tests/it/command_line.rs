@@ -56,9 +56,18 @@ fn help_goes_to_stdout_and_fits_80_columns() {
         assert!(wide.is_empty(), "{arguments:?}: {wide:#?}");
     }
     let help = countersign(&["conformance", "--help"]).stdout;
-    for word in
-        ["--url", "--profile", "--scheme", "--level", "--group", "--seed", "--list", "--exact", "Exit codes"]
-    {
+    for word in [
+        "--url",
+        "--profile",
+        "--scheme",
+        "--level",
+        "--group",
+        "--seed",
+        "--list",
+        "--exact",
+        "--record",
+        "Exit codes",
+    ] {
         assert!(help.contains(word), "{word}:\n{help}");
     }
 }
