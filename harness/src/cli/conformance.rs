@@ -57,6 +57,9 @@ pub(super) struct Options {
     /// Profile of the target (TOML): URL, clock, paths, accounts, deviations
     #[arg(long, value_name = "FILE", help_heading = "Target")]
     profile: Option<PathBuf>,
+    /// Credentials in the form of Web Fuzzing Commons (YAML or JSON)
+    #[arg(long, value_name = "FILE", help_heading = "Target")]
+    auth: Option<PathBuf>,
     /// Read schemes from this folder in place of the built-in ones
     #[arg(long, value_name = "DIR", help_heading = "Target")]
     spec_dir: Option<PathBuf>,
@@ -122,6 +125,9 @@ pub(super) fn judge(options: &Options, program: &str, local: Option<LocalTarget>
         Some(path) => Profile::read(path, spec).map_err(|errors| Failure::usage(errors.to_string()))?,
         None => Profile::default(),
     };
+    if let Some(auth) = &options.auth {
+        profile.add_credentials(auth, spec).map_err(|errors| Failure::usage(errors.to_string()))?;
+    }
     let schemes = chosen_schemes(options, &profile, spec)?;
     let checks = chosen_checks(options, spec, &schemes);
     if options.libtest.list {
@@ -142,6 +148,9 @@ pub(super) fn judge(options: &Options, program: &str, local: Option<LocalTarget>
     if let Some(url) = &options.url {
         profile.url = Some(url.clone());
     }
+    for note in &profile.notes {
+        drop(writeln!(anstream::stderr(), "note: {note}"));
+    }
     let mut started = None;
     if profile.url.is_none() {
         let Some(local) = local else {
@@ -155,14 +164,7 @@ pub(super) fn judge(options: &Options, program: &str, local: Option<LocalTarget>
         }
         started = Some(running);
     }
-    let fixtures = Profile::parse(
-        countersign_fixtures::ACCOUNTS,
-        "fixtures/accounts.toml",
-        std::path::Path::new("."),
-        Spec::embedded(),
-    )
-    .map_err(|errors| Failure::usage(errors.to_string()))?;
-    profile.fill_accounts(&fixtures);
+    profile.fill_accounts(&fixture_accounts()?);
     let code = run(options, program, spec, profile, &schemes, selected, fail_on);
     drop(started);
     code
@@ -278,7 +280,14 @@ fn nothing_selected(options: &Options) -> String {
     }
 }
 
-fn unknown_deviation(name: &str, spec: &Spec) -> Result<(), Failure> {
+/// The accounts that stand in where a profile has none.
+pub(super) fn fixture_accounts() -> Result<Profile, Failure> {
+    let (name, folder) = ("fixtures/accounts.toml", std::path::Path::new("."));
+    Profile::parse(countersign_fixtures::ACCOUNTS, name, folder, Spec::embedded())
+        .map_err(|errors| Failure::usage(errors.to_string()))
+}
+
+pub(super) fn unknown_deviation(name: &str, spec: &Spec) -> Result<(), Failure> {
     let checks = crate::checks::all(spec);
     let known: Vec<&str> = checks.iter().map(|check| check.name.as_str()).collect();
     if known.contains(&name) {
@@ -292,6 +301,9 @@ fn target_flags(options: &Options, url: &str) -> String {
     let mut flags = Vec::new();
     if let Some(profile) = &options.profile {
         flags.push(format!("--profile {}", profile.display()));
+    }
+    if let Some(auth) = &options.auth {
+        flags.push(format!("--auth {}", auth.display()));
     }
     if options.url.is_some() || options.profile.is_none() {
         flags.push(format!("--url {url}"));
