@@ -2,6 +2,8 @@
 //!
 //! Unknown keys are mistakes, named with the nearest known one, because a misspelt key would silently switch checks off.
 //! [`keys::KEYS`] lists every key with its meaning.
+//!
+#![doc = include_str!("../docs/profile.md")]
 
 pub mod keys;
 mod read;

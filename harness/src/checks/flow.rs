@@ -164,7 +164,8 @@ pub(super) fn add(checks: &mut Checks<'_>) {
         let rests_on = ["common.flow.lookup-follows-login", anchor.as_str()];
         checks.add(Group::Flow, "the look up does not know who never logged in", &rests_on, |cx| {
             let operation = cx.step(Step::Lookup)?;
-            let stranger = cx.actor()?;
+            // The first one may be the wallet of the profile, which has logged in.
+            let stranger = cx.other_actor()?;
             let draft = cx.fill(operation, &stranger, None);
             let answer = cx.send(operation, &draft)?;
             cx.must_refuse(&answer, "looked up a wallet that never logged in")

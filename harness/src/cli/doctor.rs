@@ -44,44 +44,55 @@ const EXIT_CODES: &str = "Exit codes:
 /// Requests a second, unless the profile asks for fewer: a look is no run.
 const RATE: u32 = 20;
 
-/// Lines of the page by what they are worth.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What an entry of the page is worth; the page is in this order, so that what matters most is read last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Mark {
     Ok,
     Missing,
     Wrong,
 }
 
-#[derive(Debug, Default)]
-struct Page {
-    lines: Vec<(Option<Mark>, String, String)>,
+/// What is said of one thing, and how to mend it.
+#[derive(Debug)]
+struct Entry {
+    mark: Mark,
+    about: String,
+    text: String,
+    advice: Option<String>,
 }
+
+#[derive(Debug, Default)]
+struct Page(Vec<Entry>);
 
 impl Page {
     fn say(&mut self, mark: Mark, about: &str, text: impl Into<String>) {
-        self.lines.push((Some(mark), about.to_owned(), text.into()));
+        self.0.push(Entry { mark, about: about.to_owned(), text: text.into(), advice: None });
     }
 
-    fn go_on(&mut self, text: impl Into<String>) {
-        self.lines.push((None, String::new(), text.into()));
+    /// Adds to the last entry how to mend it.
+    fn advise(&mut self, advice: impl Into<String>) {
+        if let Some(entry) = self.0.last_mut() {
+            entry.advice = Some(advice.into());
+        }
     }
 
     fn has_wrong(&self) -> bool {
-        self.lines.iter().any(|(mark, ..)| *mark == Some(Mark::Wrong))
+        self.0.iter().any(|entry| entry.mark == Mark::Wrong)
     }
 
-    fn print(&self) {
+    fn print(mut self) {
         let mut out = anstream::stdout();
-        for (mark, about, text) in &self.lines {
-            let mark = match mark {
-                Some(Mark::Ok) => "ok",
-                Some(Mark::Missing) => "missing",
-                Some(Mark::Wrong) => "wrong",
-                None => "",
+        self.0.sort_by_key(|entry| entry.mark);
+        for entry in &self.0 {
+            let mark = match entry.mark {
+                Mark::Ok => "ok",
+                Mark::Missing => "missing",
+                Mark::Wrong => "wrong",
             };
-            for (index, part) in wrapped(text, 57).into_iter().enumerate() {
-                let (mark, about) = if index == 0 { (mark, about.as_str()) } else { ("", "") };
-                drop(writeln!(out, "{}", format!("  {mark:8} {about:11} {part}").trim_end()));
+            let texts = std::iter::once(&entry.text).chain(&entry.advice);
+            for (index, line) in texts.flat_map(|text| wrapped(text, 57)).enumerate() {
+                let (mark, about) = if index == 0 { (mark, entry.about.as_str()) } else { ("", "") };
+                drop(writeln!(out, "{}", format!("  {mark:8} {about:11} {line}").trim_end()));
             }
         }
     }
@@ -135,18 +146,24 @@ pub(super) fn run(options: &Options) -> Result<u8, Failure> {
         let ids = schemes.iter().map(|scheme| scheme.id.clone()).collect();
         let visit = Visit { options, spec, base: &base, schemes: &schemes, checks: &checks };
         let own = |scheme: &&&Scheme| !profile.scheme(&scheme.id).accounts.is_empty();
-        let own = schemes.iter().filter(own).map(|scheme| scheme.id.clone()).collect();
-        visit.ask(&mut page, filled, ids, own, &mut left_out)?
+        let own: Vec<String> = schemes.iter().filter(own).map(|scheme| scheme.id.clone()).collect();
+        visit.ask(&mut page, filled, ids, &own, &mut left_out)?
     } else {
         page.say(Mark::Missing, "target", "not asked: secrets come first");
         true
     };
+    let wrong = page.has_wrong();
     page.print();
     let of_these = |check: &&Check| schemes.iter().any(|scheme| scheme.id == check.scheme);
     let all = checks.iter().filter(of_these).count();
-    let text = format!("\n{} of {all} checks can run as things stand.", all.saturating_sub(left_out.len()));
-    drop(writeln!(anstream::stdout(), "{text}"));
-    Ok(match (reached, page.has_wrong()) {
+    let can = all.saturating_sub(left_out.len());
+    let text = if unresolved.is_empty() {
+        format!("{can} of {all} checks can run as things stand.")
+    } else {
+        format!("No check can run until the secrets are there; then {can} of {all} can.")
+    };
+    drop(writeln!(anstream::stdout(), "\n{text}"));
+    Ok(match (reached, wrong) {
         (false, _) => UNREACHABLE,
         (true, true) => USAGE,
         (true, false) => CONFORMS,
@@ -181,7 +198,7 @@ fn lacks<'c>(
         if scheme.proof.kind == ProofKind::Secret && nobody {
             let count = own.iter().filter(|check| check.needs_login).count();
             page.say(Mark::Missing, &scheme.id, format!("an account, for {}", many(count)));
-            page.go_on(format!(
+            page.advise(format!(
                 "add a [[scheme.{}.account]]; those of fixtures/accounts.toml stand in",
                 scheme.id
             ));
@@ -192,7 +209,7 @@ fn lacks<'c>(
                 continue;
             }
             page.say(Mark::Missing, &scheme.id, format!("{}, for {}", need.words(), more(needing.len())));
-            page.go_on(need.advice(scheme));
+            page.advise(need.advice(scheme));
             left_out.extend(needing.into_iter().map(|check| check.name.as_str()));
         }
     }
@@ -222,7 +239,7 @@ impl<'c> Visit<'_, 'c> {
         page: &mut Page,
         mut profile: Profile,
         ids: Vec<String>,
-        own: Vec<String>,
+        own: &[String],
         left_out: &mut LeftOut<'c>,
     ) -> Result<bool, Failure> {
         profile.url = Some(self.base.url(""));
@@ -257,7 +274,7 @@ impl<'c> Visit<'_, 'c> {
             Err(problem) => {
                 let needing: Vec<&Check> = self.of(|check| check.needs.contains(&Need::Clock));
                 page.say(Mark::Wrong, "clock", format!("{problem}; it is for {}", many(needing.len())));
-                page.go_on("mend clock.advance, or leave [clock] out");
+                page.advise("mend clock.advance, or leave [clock] out");
                 left_out.extend(needing.into_iter().map(|check| check.name.as_str()));
             }
         }
@@ -281,7 +298,7 @@ impl<'c> Visit<'_, 'c> {
         let needing = self.of(|check| check.scheme == scheme.id && check.needs_login);
         let blocked = |page: &mut Page, left_out: &mut LeftOut<'c>, what: String, hint: Option<&str>| {
             page.say(Mark::Wrong, &scheme.id, format!("{what}, for {}", many(needing.len())));
-            hint.into_iter().for_each(|hint| page.go_on(hint));
+            hint.into_iter().for_each(|hint| page.advise(hint));
             left_out.extend(needing.iter().map(|check| check.name.as_str()));
         };
         match gate.failure() {
@@ -306,7 +323,7 @@ impl<'c> Visit<'_, 'c> {
             if let Some(reason) = gate.missing(&operation.name) {
                 page.say(Mark::Missing, &scheme.id, reason);
                 let key = format!("scheme.{}.paths.{}", scheme.id, operation.name);
-                page.go_on(format!("it may be absent; where it is elsewhere, say so by {key}"));
+                page.advise(format!("it may be absent; where it is elsewhere, say so by {key}"));
             }
         }
     }

@@ -12,11 +12,7 @@ use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Writes a profile of a target, with what a few requests tell of it: which schemes it serves and where, and whether its
-/// clock can be moved.
-///
-/// At most 20 requests go out, ten a second; none names an account or changes anything, and the first answer that asks for
-/// patience ends it.
+/// Writes a profile of a target.
 #[derive(Debug, Parser)]
 #[command(max_term_width = 80, after_help = EXIT_CODES)]
 pub(super) struct Options {
@@ -40,7 +36,12 @@ pub(super) struct Options {
     spec_dir: Option<PathBuf>,
 }
 
-const EXIT_CODES: &str = "Exit codes:
+const EXIT_CODES: &str = "\
+At most 20 requests go out, ten a second: which schemes the target serves and
+where, and whether its clock can be moved. None names an account or changes
+anything, and the first answer that asks for patience ends it.
+
+Exit codes:
   0  the profile is written
   2  the command line cannot be used, or the file is there already
   3  the target cannot be reached, or limits requests
@@ -147,7 +148,7 @@ fn tell(options: &Options, found: &probe::Found, text: &str, to_stdout: bool) {
         let under = if paths.is_empty() { String::new() } else { format!(" under {}", paths.join(", ")) };
         drop(writeln!(out, "found   {}{under} (an empty login: HTTP {})", served.id, served.status));
     }
-    let clock = found.advance.as_deref().map_or("none at /__clock".to_owned(), str::to_owned);
+    let clock = found.advance.as_deref().unwrap_or("none at /__clock");
     drop(writeln!(out, "clock   {clock}"));
     drop(writeln!(out, "asked   {} requests", found.requests));
     if to_stdout {

@@ -48,7 +48,10 @@ fn the_list_follows_the_selection() {
 
 #[test]
 fn help_goes_to_stdout_and_fits_80_columns() {
-    for arguments in [&["--help"][..], &["conformance", "--help"], &["explain", "--help"]] {
+    let verbs = ["conformance", "init", "doctor", "profile-reference", "explain"];
+    let helps = verbs.map(|verb| vec![verb, "--help"]).into_iter().chain([vec!["--help"]]);
+    for arguments in helps {
+        let arguments = arguments.as_slice();
         let run = countersign(arguments);
         assert_eq!(run.code, Some(0), "{arguments:?}");
         assert_eq!(run.stderr, "", "{arguments:?}");
