@@ -192,6 +192,10 @@ impl Client {
             body: WireBody::None,
         };
         match quick.send(&request) {
+            // A server that wants a certificate says so only when the first request is there (RFC 8446 section 4.4.2.4).
+            Err(WireError::Closed(cause)) if cause.contains("fatal alert") => {
+                Err(self.unconnected(format!("TLS: {}", connect::advice(&cause))))
+            }
             // Who closes without a word may still answer what it knows.
             Ok(_) | Err(WireError::Closed(_)) => Ok(()),
             Err(error) => Err(error),

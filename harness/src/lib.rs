@@ -57,6 +57,8 @@ pub struct CheckEntry {
     pub level: Level,
     /// The sentence, for people.
     pub sentence: String,
+    /// What the profile has to give for it, beyond a login that works.
+    pub needs: Vec<need::Need>,
 }
 
 /// Every check of a specification, in the order they run in.
@@ -74,6 +76,7 @@ pub fn catalogue(spec: &Spec) -> Vec<CheckEntry> {
             clauses: check.clauses,
             level: check.level,
             sentence: check.sentence,
+            needs: check.needs.into_iter().collect(),
         })
         .collect()
 }

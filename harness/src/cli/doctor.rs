@@ -2,9 +2,12 @@
 
 use super::conformance::unknown_deviation;
 use super::{CONFORMS, Failure, UNREACHABLE, USAGE};
+use crate::actor::Actor;
 use crate::check::Check;
 use crate::client::Base;
-use crate::gate;
+use crate::context::Context;
+use crate::finding::Stop;
+use crate::gate::{self, Gate};
 use crate::need::Need;
 use crate::profile::{Profile, Unresolved, Version};
 use crate::target::Target;
@@ -13,6 +16,7 @@ use countersign_spec::{ProofKind, Scheme, Spec};
 use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Says what a profile lacks and how many checks that costs; asks the target a few questions.
@@ -41,6 +45,8 @@ const EXIT_CODES: &str = "Exit codes:
   2  it cannot: a key is wrong, a secret is not there, or a login is refused
   3  the target cannot be reached";
 
+/// Accounts of one scheme that are tried, at most.
+const ACCOUNTS: usize = 8;
 /// Requests a second, unless the profile asks for fewer: a look is no run.
 const RATE: u32 = 20;
 
@@ -157,10 +163,12 @@ pub(super) fn run(options: &Options) -> Result<u8, Failure> {
     let of_these = |check: &&Check| schemes.iter().any(|scheme| scheme.id == check.scheme);
     let all = checks.iter().filter(of_these).count();
     let can = all.saturating_sub(left_out.len());
-    let text = if unresolved.is_empty() {
-        format!("{can} of {all} checks can run as things stand.")
-    } else {
+    let text = if !unresolved.is_empty() {
         format!("No check can run until the secrets are there; then {can} of {all} can.")
+    } else if !reached {
+        format!("No check can run until the target is reached; then {can} of {all} can.")
+    } else {
+        format!("{can} of {all} checks can run as things stand.")
     };
     drop(writeln!(anstream::stdout(), "\n{text}"));
     Ok(match (reached, wrong) {
@@ -285,6 +293,26 @@ impl<'c> Visit<'_, 'c> {
         self.checks.iter().filter(judged).filter(|check| which(check)).collect()
     }
 
+    /// Logs each account of the profile in once, tells of those that are refused, and says how many are not.
+    fn accounts(&self, page: &mut Page, target: &Target, scheme: &Scheme, gate: &Arc<Gate>) -> String {
+        let name = gate::login_check(scheme);
+        let mut cx = Context::new(target, scheme, &name, Some(Arc::clone(gate)));
+        let mut actors: Vec<Actor> = (0..ACCOUNTS).map_while(|nth| cx.nth_actor(nth).ok()).collect();
+        actors.extend(cx.flagged_actor().ok());
+        let mut good = 0;
+        for actor in &actors {
+            match cx.log_in(actor) {
+                Ok(_) => good += 1,
+                Err(stop) => {
+                    let text =
+                        format!("the account `{}` does not log in: {}", actor.identifier, reason(stop));
+                    page.say(Mark::Wrong, &scheme.id, text);
+                }
+            }
+        }
+        if good == 1 { "1 account".to_owned() } else { format!("{good} accounts") }
+    }
+
     /// Logs in as a run would, and finds out which operations are served.
     fn login(
         &self,
@@ -304,9 +332,9 @@ impl<'c> Visit<'_, 'c> {
         match gate.failure() {
             None => {
                 let who = match (scheme.proof.kind, own) {
-                    (ProofKind::Eip191, _) => "a wallet",
-                    (ProofKind::Secret, true) => "an account of the profile",
-                    (ProofKind::Secret, false) => "an account of fixtures/accounts.toml",
+                    (ProofKind::Eip191, _) => "a wallet".to_owned(),
+                    (ProofKind::Secret, true) => self.accounts(page, target, scheme, &gate),
+                    (ProofKind::Secret, false) => "an account of fixtures/accounts.toml".to_owned(),
                 };
                 page.say(Mark::Ok, &scheme.id, format!("the documented login works with {who}"));
             }
@@ -326,6 +354,14 @@ impl<'c> Visit<'_, 'c> {
                 page.advise(format!("it may be absent; where it is elsewhere, say so by {key}"));
             }
         }
+    }
+}
+
+/// Why a login did not succeed.
+fn reason(stop: Stop) -> String {
+    match stop {
+        Stop::Found(finding) => finding.got,
+        Stop::NotApplicable(reason) | Stop::Inconclusive(reason) | Stop::Blocked(reason) => reason,
     }
 }
 

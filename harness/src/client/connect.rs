@@ -56,7 +56,7 @@ impl Route {
                 let stream = connector
                     .connect(name.clone(), stream)
                     .await
-                    .map_err(|error| format!("TLS: {}", advice(&error)))?;
+                    .map_err(|error| format!("TLS: {}", advice(&error.to_string())))?;
                 if self.version == Version::Http2 && stream.get_ref().1.alpn_protocol() != Some(b"h2") {
                     return Err(
                         "http.version is 2, which the target does not offer over TLS (ALPN)".to_owned()
@@ -119,15 +119,14 @@ impl Route {
 }
 
 /// What went wrong with TLS, with the key that may mend it.
-fn advice(error: &std::io::Error) -> String {
-    let text = error.to_string();
+pub(super) fn advice(text: &str) -> String {
     if text.contains("UnknownIssuer") {
         return format!("{text}: name its authority's file as http.ca");
     }
     if text.contains("CertificateRequired") || text.contains("HandshakeFailure") {
         return format!("{text}: the target may want a certificate, http.client_cert and http.client_key");
     }
-    text
+    text.to_owned()
 }
 
 fn connector(host: &str, http: &Http) -> Result<(TlsConnector, ServerName<'static>), String> {

@@ -224,7 +224,7 @@ pub const KEYS: &[Key] = &[
 
 /// Names that may stand directly in a table, those in capitals left out.
 #[must_use]
-pub(super) fn below(table: &str) -> Vec<&'static str> {
+pub(crate) fn below(table: &str) -> Vec<&'static str> {
     let mut names: Vec<&'static str> = Vec::new();
     for key in KEYS {
         let Some(rest) = (if table.is_empty() {

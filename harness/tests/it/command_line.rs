@@ -83,5 +83,8 @@ fn a_check_is_explained_by_its_clauses() {
     for part in [name, &clause.id, &clause.says, &clause.source] {
         assert!(flag.stdout.contains(part), "`{part}` is not in:\n{}", flag.stdout);
     }
+    let other = countersign(&["explain", "cbs::flow::two-accounts-never-get-the-same-token"]);
+    assert!(other.stdout.contains("    needs a second account\n"), "{}", other.stdout);
+    assert!(!flag.stdout.contains("needs"), "{}", flag.stdout);
     assert_eq!(countersign(&["explain", "no-such-check"]).code, Some(4));
 }

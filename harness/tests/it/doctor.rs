@@ -26,7 +26,7 @@ fn what_is_missing_is_counted_as_a_run_would_skip_it() {
     assert_eq!(run.code, Some(0), "{}{}", run.stdout, run.stderr);
     let page = words(&run);
     assert!(page.contains("ok target answers by HTTP/1.1 without TLS"), "{}", run.stdout);
-    assert!(page.contains("the documented login works with an account of the profile"), "{}", run.stdout);
+    assert!(page.contains("the documented login works with 1 account"), "{}", run.stdout);
     let wide: Vec<&str> = run.stdout.lines().filter(|line| line.chars().count() > 80).collect();
     assert!(wide.is_empty(), "{wide:#?}");
     let profile = file(&text);
@@ -56,19 +56,34 @@ fn nothing_is_missing_where_all_is_there() {
         _ => examples(asked),
     };
     let stub = Stub::start(clock);
-    let long = "ü".repeat(40);
+    let quoted = |text: &str| toml::Value::String(text.to_owned()).to_string();
+    let accounts = countersign_fixtures::accounts().ethgas.iter().map(|one| {
+        let (username, password) = (quoted(&one.username), quoted(&one.password));
+        format!("[[scheme.ethgas.account]]\nusername = {username}\npassword = {password}\n")
+    });
     let text = format!(
-        "url = \"{}\"\n[clock]\nadvance = \"/__clock\"\n[token.ethgas]\nhs256 = \"k\"\n{ACCOUNT}\
-         [[scheme.ethgas.account]]\nusername = \"a\"\npassword = \"{long}\"\n",
-        stub.url()
+        "url = \"{}\"\n[clock]\nadvance = \"/__clock\"\n[token.ethgas]\nhs256 = \"k\"\n{}",
+        stub.url(),
+        accounts.collect::<String>()
     );
     let run = doctor(&text, &[]);
+    assert_eq!(run.code, Some(0), "{}{}", run.stdout, run.stderr);
     assert!(!run.stdout.contains("missing"), "{}", run.stdout);
     assert!(words(&run).contains("ok clock POST /__clock is answered"), "{}", run.stdout);
+    assert!(words(&run).contains("the documented login works with 3 accounts"), "{}", run.stdout);
     let own =
         countersign::checks::all(Spec::embedded()).iter().filter(|check| check.scheme == "ethgas").count();
-    // A second account that the stub refuses is not tried: one login is enough to see the way.
-    assert!(run.stdout.contains(&format!(" of {own} checks")), "{}", run.stdout);
+    assert!(run.stdout.contains(&format!("{own} of {own} checks")), "{}", run.stdout);
+}
+
+#[test]
+fn each_account_is_tried_once_and_those_that_are_refused_are_named() {
+    let stub = Stub::start(examples);
+    let wrong = "[[scheme.ethgas.account]]\nusername = \"mallory\"\npassword = \"canary-secret\"\n";
+    let run = doctor(&format!("url = \"{}\"\n{ACCOUNT}{wrong}", stub.url()), &[]);
+    // The documented login may be tried with either first.
+    assert_eq!(run.code, Some(2), "{}{}", run.stdout, run.stderr);
+    assert!(run.stdout.contains("mallory") && !run.stdout.contains("canary-secret"), "{}", run.stdout);
 }
 
 #[test]
@@ -121,11 +136,7 @@ fn accounts_of_other_fuzzers_log_in() {
     );
     let run = doctor(&format!("url = \"{}\"\n[http]\nwfc = \"{}\"\n", stub.url(), path(&auth)), &[]);
     assert_eq!(run.code, Some(0), "{}{}", run.stdout, run.stderr);
-    assert!(
-        words(&run).contains("ok ethgas the documented login works with an account of the profile"),
-        "{}",
-        run.stdout
-    );
+    assert!(words(&run).contains("ok ethgas the documented login works with 1 account"), "{}", run.stdout);
     assert!(
         words(&run).contains("the login of b is ignored: /oauth is the login of no scheme"),
         "{}",

@@ -59,13 +59,12 @@ fn run(profile: &Profile, forgetful: bool) -> Vec<Record> {
 }
 
 /// Checks that were skipped for what the profile lacks, and had not said that they need it.
-pub(crate) fn undeclared(profile: &Profile) -> Vec<(String, String)> {
+fn undeclared(profile: &Profile) -> Vec<(String, String)> {
     run(profile, false)
         .into_iter()
         .filter_map(|record| {
             let Outcome::Skipped(reason) = &record.outcome else { return None };
-            let of_profile =
-                ["the profile", "http.version", "raw requests"].iter().any(|part| reason.contains(part));
+            let of_profile = ["the profile", "raw requests"].iter().any(|part| reason.contains(part));
             let told = !unmet(profile, &record).is_empty();
             (of_profile && !told).then(|| (record.check.name.clone(), reason.clone()))
         })
