@@ -10,7 +10,9 @@
 //! | 5 | a deviation that the profile declares did not occur |
 
 mod conformance;
+mod doctor;
 mod explain;
+mod init;
 mod outputs;
 mod schema;
 mod stdout;
@@ -53,6 +55,12 @@ struct Cli {
 enum Verb {
     /// Judge a target
     Conformance(Box<conformance::Options>),
+    /// Write a profile of a target, with what a few requests tell of it
+    Init(init::Options),
+    /// Say what a profile lacks, and how many checks that costs
+    Doctor(doctor::Options),
+    /// Print every key of a profile with its meaning
+    ProfileReference,
     /// Say what a check demands and on what grounds
     Explain {
         /// Part of the names of checks
@@ -76,6 +84,16 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
         Ok(Cli { verb: Verb::Conformance(options) }) => ExitCode::from(
             conformance::judge(&options, "countersign conformance", None).unwrap_or_else(Failure::say),
         ),
+        Ok(Cli { verb: Verb::Init(options) }) => {
+            ExitCode::from(init::run(&options).unwrap_or_else(Failure::say))
+        }
+        Ok(Cli { verb: Verb::Doctor(options) }) => {
+            ExitCode::from(doctor::run(&options).unwrap_or_else(Failure::say))
+        }
+        Ok(Cli { verb: Verb::ProfileReference }) => {
+            drop(anstream::stdout().write_all(crate::profile::keys::table().as_bytes()));
+            ExitCode::from(CONFORMS)
+        }
         Ok(Cli { verb: Verb::Explain { name } }) => ExitCode::from(explain::run(&name, Spec::embedded())),
         Ok(Cli { verb: Verb::Schema { form } }) => ExitCode::from(schema::run(form)),
         Ok(Cli { verb: Verb::Sign(what) }) => match crate::sign::run(&what) {

@@ -17,6 +17,7 @@ use crate::target::Target;
 use clap::{CommandFactory, FromArgMatches, Parser};
 use countersign_spec::{Level, Spec};
 use std::ffi::OsString;
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -64,6 +65,9 @@ pub(super) struct Options {
     /// Profile of the target (TOML): URL, clock, paths, accounts, deviations
     #[arg(long, value_name = "FILE", help_heading = "Target")]
     profile: Option<PathBuf>,
+    /// Credentials in the form of Web Fuzzing Commons (YAML or JSON)
+    #[arg(long, value_name = "FILE", help_heading = "Target")]
+    auth: Option<PathBuf>,
     /// Read schemes from this folder in place of the built-in ones
     #[arg(long, value_name = "DIR", help_heading = "Target")]
     spec_dir: Option<PathBuf>,
@@ -142,6 +146,9 @@ pub(super) fn judge(options: &Options, program: &str, local: Option<LocalTarget>
         Some(path) => Profile::read(path, spec).map_err(|errors| Failure::usage(errors.to_string()))?,
         None => Profile::default(),
     };
+    if let Some(auth) = &options.auth {
+        profile.add_credentials(auth, spec).map_err(|errors| Failure::usage(errors.to_string()))?;
+    }
     let schemes = chosen_schemes(options, &profile, spec)?;
     // A folder that cannot be used is told before anything is started or sent.
     let wire = options.wire.open(&schemes)?;
@@ -167,6 +174,9 @@ pub(super) fn judge(options: &Options, program: &str, local: Option<LocalTarget>
     if let Some(url) = &options.url {
         profile.url = Some(url.clone());
     }
+    for note in &profile.notes {
+        drop(writeln!(anstream::stderr(), "note: {note}"));
+    }
     if selected.is_empty() && !options.wire.is_tour_only() {
         let about = about(options, program, &profile, &schemes, fail_on);
         let text = nothing_selected(options);
@@ -186,14 +196,7 @@ pub(super) fn judge(options: &Options, program: &str, local: Option<LocalTarget>
         }
         started = Some(running);
     }
-    let fixtures = Profile::parse(
-        countersign_fixtures::ACCOUNTS,
-        "fixtures/accounts.toml",
-        std::path::Path::new("."),
-        Spec::embedded(),
-    )
-    .map_err(|errors| Failure::usage(errors.to_string()))?;
-    profile.fill_accounts(&fixtures);
+    profile.fill_accounts(&fixture_accounts()?);
     let about = about(options, program, &profile, &schemes, fail_on);
     let code = run(options, about, spec, profile, selected, (wire, outputs));
     drop(started);
@@ -374,8 +377,15 @@ fn nothing_selected(options: &Options) -> String {
     }
 }
 
+/// The accounts that stand in where a profile has none.
+pub(super) fn fixture_accounts() -> Result<Profile, Failure> {
+    let (name, folder) = ("fixtures/accounts.toml", std::path::Path::new("."));
+    Profile::parse(countersign_fixtures::ACCOUNTS, name, folder, Spec::embedded())
+        .map_err(|errors| Failure::usage(errors.to_string()))
+}
+
 /// Complains of a name that no check has.
-fn known_check(name: &str, at: &str, checks: &[Check]) -> Result<(), Failure> {
+pub(super) fn known_check(name: &str, at: &str, checks: &[Check]) -> Result<(), Failure> {
     let known: Vec<&str> = checks.iter().map(|check| check.name.as_str()).collect();
     if known.contains(&name) {
         return Ok(());
@@ -388,6 +398,9 @@ fn target_flags(options: &Options, url: &str) -> String {
     let mut flags = Vec::new();
     if let Some(profile) = &options.profile {
         flags.push(format!("--profile {}", profile.display()));
+    }
+    if let Some(auth) = &options.auth {
+        flags.push(format!("--auth {}", auth.display()));
     }
     if options.url.is_some() || options.profile.is_none() {
         flags.push(format!("--url {url}"));
