@@ -11,6 +11,7 @@
 
 mod conformance;
 mod explain;
+mod lint_spec;
 
 pub use conformance::{LocalTarget, Started, conformance};
 
@@ -54,6 +55,7 @@ enum Verb {
         /// Part of the names of checks
         name: String,
     },
+    LintSpec(lint_spec::Options),
     /// Compute what a wallet or client library would, for trying an API by hand
     #[command(subcommand)]
     Sign(crate::sign::Sign),
@@ -68,6 +70,9 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
             conformance::judge(&options, "countersign conformance", None).unwrap_or_else(Failure::say),
         ),
         Ok(Cli { verb: Verb::Explain { name } }) => ExitCode::from(explain::run(&name, Spec::embedded())),
+        Ok(Cli { verb: Verb::LintSpec(options) }) => {
+            ExitCode::from(lint_spec::run(&options).unwrap_or_else(Failure::say))
+        }
         Ok(Cli { verb: Verb::Sign(what) }) => match crate::sign::run(&what) {
             Ok(text) => {
                 drop(writeln!(anstream::stdout(), "{text}"));

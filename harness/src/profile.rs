@@ -73,6 +73,8 @@ pub struct SchemeProfile {
     pub wallet: Option<SecretString>,
     /// Values for members the document leaves to the operator, such as an access key.
     pub constants: BTreeMap<String, String>,
+    /// Words of signed texts, where the target's own differ from the scheme's: its domain, its URI.
+    pub words: BTreeMap<String, String>,
 }
 
 /// An account that exists on the target.
@@ -257,7 +259,7 @@ impl Reader<'_> {
             .filter(|field| field.role == Role::Constant)
             .map(|field| field.at.name())
             .collect();
-        let mut known = vec!["paths", "account", "body", "wallet"];
+        let mut known = vec!["paths", "account", "body", "wallet", "words"];
         known.extend(&constants);
         self.only(table, &key, &known);
         let mut profile = SchemeProfile::default();
@@ -273,6 +275,16 @@ impl Reader<'_> {
                     } else {
                         self.complain(&format!("{key}.{name}"), "must start with /");
                     }
+                }
+            }
+        }
+        if let Some(words) = self.table(table, &key, "words") {
+            let names: Vec<&str> = scheme.proof.words.keys().map(String::as_str).collect();
+            let key = format!("{key}.words");
+            self.only(words, &key, &names);
+            for name in names {
+                if let Some(word) = self.text(words, &key, name) {
+                    profile.words.insert(name.to_owned(), word);
                 }
             }
         }
