@@ -185,8 +185,8 @@ impl<'s> Checks<'s> {
         self
     }
 
-    /// Adds a check that rests on shared clauses, or on what the scheme's own clauses make of them, and on the clauses
-    /// about places of the wire (`login.request:/username`).
+    /// Adds a check that rests on shared clauses, or on what the scheme's own clauses make of them, on clauses of the scheme
+    /// by their id, and on the clauses about places of the wire (`login.request:/username`).
     pub fn add(
         &mut self,
         group: Group,
@@ -207,6 +207,7 @@ impl<'s> Checks<'s> {
                     shared.extend(self.spec.clause(reference));
                 }
             } else {
+                own.extend(self.scheme.clause(reference).filter(checkable));
                 own.extend(self.scheme.clauses_about(reference).filter(checkable));
             }
         }

@@ -13,6 +13,7 @@ mod conformance;
 mod doctor;
 mod explain;
 mod init;
+mod lint_spec;
 mod outputs;
 mod schema;
 mod stdout;
@@ -71,6 +72,7 @@ enum Verb {
         /// What to describe
         form: schema::Form,
     },
+    LintSpec(lint_spec::Options),
     /// Compute what a wallet or client library would, for trying an API by hand
     #[command(subcommand)]
     Sign(crate::sign::Sign),
@@ -96,6 +98,9 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
         }
         Ok(Cli { verb: Verb::Explain { name } }) => ExitCode::from(explain::run(&name, Spec::embedded())),
         Ok(Cli { verb: Verb::Schema { form } }) => ExitCode::from(schema::run(form)),
+        Ok(Cli { verb: Verb::LintSpec(options) }) => {
+            ExitCode::from(lint_spec::run(&options).unwrap_or_else(Failure::say))
+        }
         Ok(Cli { verb: Verb::Sign(what) }) => match crate::sign::run(&what) {
             Ok(text) => {
                 drop(writeln!(anstream::stdout(), "{text}"));

@@ -117,6 +117,8 @@ pub struct SchemeProfile {
     pub wallet: Option<SecretString>,
     /// Values for members the document leaves to the operator, such as an access key.
     pub constants: BTreeMap<String, String>,
+    /// Words of signed texts, where the target's own differ from the scheme's: its domain, its URI.
+    pub words: BTreeMap<String, String>,
 }
 
 /// An account that exists on the target.

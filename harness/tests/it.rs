@@ -28,6 +28,8 @@ mod reports;
 mod same_seed;
 #[path = "it/secrets.rs"]
 mod secrets;
+#[path = "it/siwe.rs"]
+mod siwe;
 #[path = "it/stub.rs"]
 mod stub;
 #[path = "it/targets.rs"]

@@ -10,6 +10,7 @@ mod conformance;
 mod faults;
 mod generated;
 mod local_server;
+mod new_scheme;
 mod openapi;
 mod readme;
 mod serve;
@@ -57,6 +58,9 @@ enum Verb {
     /// Measure the server against the least it could cost
     #[command(after_help = bench::HELP)]
     Bench(bench::Options),
+    /// Make a scheme to start from: data, a plugin, its lines in the lists
+    #[command(after_help = new_scheme::HELP)]
+    NewScheme(new_scheme::Options),
     /// What `bench` measures against
     #[command(hide = true)]
     BenchPart(bench::parts::Options),
@@ -109,6 +113,7 @@ fn main() -> ExitCode {
         Verb::Torture(options) => torture::run(&root, &options),
         Verb::Bench(options) => bench::run(&root, &options),
         Verb::BenchPart(options) => bench::parts::run(&options),
+        Verb::NewScheme(options) => new_scheme::run(&root, &options),
         Verb::Tidy => tidy::run(&root),
         Verb::ConfigSchema(mode) => config_schema::run(&root, mode.check),
         Verb::Openapi(mode) => openapi::run(&root, mode.check),

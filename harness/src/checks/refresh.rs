@@ -325,5 +325,11 @@ pub(super) fn who(answer: &crate::context::Answer<'_>) -> std::collections::BTre
     if let Some(body) = &answer.exchange.json {
         walk(body, "", &mut says);
     }
+    // What the scheme marks as the caller's name is one, whatever it is called.
+    for role in [Role::Identifier, Role::Address] {
+        if let (Some(field), Some(value)) = (answer.operation.success_field(role), answer.value(role)) {
+            says.insert(field.at.name().to_owned(), value.to_string());
+        }
+    }
     says
 }

@@ -172,6 +172,13 @@ pub const KEYS: &[Key] = &[
         "Private key of a wallet in hex, where fresh wallets are not let in.",
     ),
     key(
+        "scheme.ID.words.WORD",
+        Kind::Text,
+        None,
+        r#""login.example.org""#,
+        "A word of the texts that wallets sign, where the target's own is another: its `domain`, its `uri`.",
+    ),
+    key(
         "scheme.ID.CONSTANT",
         Kind::Secret,
         None,
@@ -259,10 +266,12 @@ mod tests {
     use super::*;
     use countersign_spec::Spec;
     use std::path::Path;
+    use std::sync::LazyLock;
 
     /// A key with the names of one scheme in place of those in capitals.
     fn placed(at: &str) -> String {
-        at.replace("scheme.ID.wallet", "scheme.swapchat.wallet")
+        at.replace("scheme.ID.words.WORD", "scheme.siwe.words.domain")
+            .replace("scheme.ID.wallet", "scheme.swapchat.wallet")
             .replace("scheme.ID.CONSTANT", "scheme.web3mq.testnet_access_key")
             .replace("IDENTIFIER", "user")
             .replace("ID", "cbs")
@@ -294,7 +303,12 @@ mod tests {
     }
 
     fn errors(text: &str) -> Vec<String> {
-        Profile::parse_leniently(text, "t", Path::new("/nowhere"), Spec::embedded())
+        // No built-in scheme has texts with words of its own.
+        static SIWE: LazyLock<Spec> = LazyLock::new(|| {
+            Spec::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../spec/examples")).unwrap()
+        });
+        let spec = if text.contains("siwe") { &SIWE } else { Spec::embedded() };
+        Profile::parse_leniently(text, "t", Path::new("/nowhere"), spec)
             .err()
             .map(|errors| errors.0)
             .unwrap_or_default()
@@ -341,7 +355,7 @@ mod tests {
     #[test]
     fn names_below_a_table_are_those_of_the_list() {
         assert_eq!(below("clock"), ["advance", "reset"]);
-        assert_eq!(below("scheme.ID"), ["paths", "body", "wallet", "account"]);
+        assert_eq!(below("scheme.ID"), ["paths", "body", "wallet", "words", "account"]);
         assert_eq!(below("deviation[]"), ["check", "reason"]);
         assert!(below("").starts_with(&["url", "fail_on"]) && below("http.headers").is_empty());
     }

@@ -216,6 +216,16 @@ impl Reader<'_> {
                 }
             }
         }
+        if let Some(words) = self.table(table, &key, "words") {
+            let names: Vec<&str> = scheme.proof.words.keys().map(String::as_str).collect();
+            let key = format!("{key}.words");
+            self.only(words, &key, &names);
+            for name in names {
+                if let Some(word) = self.text(words, &key, name) {
+                    profile.words.insert(name.to_owned(), word);
+                }
+            }
+        }
         profile.body = self.text(table, &key, "body").and_then(|body| match body.as_str() {
             "json" => Some(Encoding::Json),
             "form" => Some(Encoding::Form),
