@@ -28,7 +28,7 @@ const FOLDER: &str = "fixtures/snapshots";
 const TIME_LIMIT: Duration = Duration::from_secs(30);
 
 /// Flags of the verb.
-#[derive(Debug, Default, Args)]
+#[derive(Debug, Args)]
 pub(crate) struct Options {
     /// Write nothing; show what has changed and exit 1 if anything has
     #[arg(long)]
@@ -38,24 +38,19 @@ pub(crate) struct Options {
     review: bool,
 }
 
-impl Options {
-    /// Those of a step that must not write.
-    pub(crate) fn checking() -> Self {
-        Self { check: true, review: false }
-    }
-}
-
 /// Takes the tour and compares, asks or writes.
 pub(crate) fn run(root: &Path, options: &Options) -> ExitCode {
-    match held(root, options) {
-        Ok(code) => code,
-        Err(error) => unusable(&error),
-    }
+    held(root, options, false).unwrap_or_else(|error| unusable(&error))
 }
 
-fn held(root: &Path, options: &Options) -> Result<ExitCode, String> {
+/// As a step: writes nothing, with the server of the tests.
+pub(crate) fn check(root: &Path) -> ExitCode {
+    held(root, &Options { check: true, review: false }, true).unwrap_or_else(|error| unusable(&error))
+}
+
+fn held(root: &Path, options: &Options, tested: bool) -> Result<ExitCode, String> {
     anstream::eprintln!("building the reference server");
-    let binary = cargo::build_server(root, &[])?;
+    let binary = if tested { cargo::tested_server(root)? } else { cargo::build_server(root, &[])? };
     let server = LocalServer::start(&binary, Store::MEMORY)?;
     let folder = tempfile::tempdir().map_err(|error| format!("no temporary folder: {error}"))?;
     record(server.url(), folder.path())?;

@@ -164,7 +164,7 @@ fn steps(root: &Path, require_all: bool) -> Vec<(&'static str, Step<'_>)> {
         ("openapi", own(|| openapi::run(root, true))),
         ("schema", own(|| config_schema::run(root, true))),
         ("trace", own(|| trace::run(root, true))),
-        ("snapshot", own(|| snapshot::run(root, &snapshot::Options::checking()))),
+        ("snapshot", own(|| snapshot::check(root))),
         ("conformance", own(|| conformance::run_on(root, "embedded"))),
         ("on-memory", own(|| conformance::run_on(root, "memory"))),
         ("on-redis", own(|| conformance::run_on(root, "redis"))),
