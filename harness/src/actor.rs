@@ -48,8 +48,13 @@ impl Actor {
         let mut actor = Self::fresh_wallet(rng);
         actor.identifier.clone_from(&account.identifier);
         account.password.expose_secret().clone_into(&mut actor.password);
-        actor.variable =
-            account.variable.clone().unwrap_or_else(|| format!("{}_PASSWORD", scheme.to_ascii_uppercase()));
+        actor.variable = variable(account, scheme);
         actor
     }
+}
+
+/// What the secret of an account is called in a shell.
+#[must_use]
+pub fn variable(account: &Account, scheme: &str) -> String {
+    account.variable.clone().unwrap_or_else(|| format!("{}_PASSWORD", scheme.to_ascii_uppercase()))
 }

@@ -2,6 +2,7 @@
 
 use crate::client::{WireError, WireRequest, WireResponse};
 use serde_json::Value;
+use std::time::SystemTime;
 
 /// One recorded exchange.
 #[derive(Debug, Clone)]
@@ -16,6 +17,8 @@ pub struct Exchange {
     pub outcome: Result<WireResponse, WireError>,
     /// The body as JSON, where it is.
     pub json: Option<Value>,
+    /// When it began: now, less what an answer took.
+    pub started_at: SystemTime,
 }
 
 impl Exchange {
@@ -28,7 +31,9 @@ impl Exchange {
         outcome: Result<WireResponse, WireError>,
     ) -> Self {
         let json = outcome.as_ref().ok().and_then(|response| serde_json::from_slice(&response.body).ok());
-        Self { operation: operation.to_owned(), url, request, outcome, json }
+        let took = outcome.as_ref().map(|response| response.elapsed).unwrap_or_default();
+        let started_at = SystemTime::now().checked_sub(took).unwrap_or(SystemTime::UNIX_EPOCH);
+        Self { operation: operation.to_owned(), url, request, outcome, json, started_at }
     }
 
     /// HTTP status, where an answer came.

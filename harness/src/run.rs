@@ -2,6 +2,7 @@
 
 use crate::check::{Check, Phase, WAVES};
 use crate::context::Context;
+use crate::event::{Event, Observer};
 use crate::finding::{Outcome, Stop};
 use crate::gate::{self, Failure};
 use crate::judge::{self, Verdict};
@@ -9,25 +10,35 @@ use crate::report::Record;
 use crate::target::Target;
 use countersign_spec::Level;
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Instant;
 
 /// What all trials of a run share.
 #[derive(Debug)]
 struct Shared {
     target: Arc<Target>,
     fail_on: Level,
+    observers: Vec<Arc<dyn Observer>>,
     records: Mutex<Vec<Record>>,
     /// Checks of each wave that still run or wait; those of later waves wait for them.
     unfinished: Mutex<[usize; WAVES]>,
     finished: Condvar,
 }
 
-/// Runs the checks and returns how each ended.
+/// Runs the checks, tells the observers, and returns how each ended.
 #[must_use]
-pub fn run(arguments: &Arguments, target: Arc<Target>, checks: Vec<Check>, fail_on: Level) -> Vec<Record> {
+pub fn run(
+    arguments: &Arguments,
+    target: Arc<Target>,
+    checks: Vec<Check>,
+    fail_on: Level,
+    observers: Vec<Arc<dyn Observer>>,
+) -> Vec<Record> {
     let shared = Arc::new(Shared {
         target,
         fail_on,
+        observers,
         records: Mutex::default(),
         unfinished: Mutex::new([0; WAVES]),
         finished: Condvar::new(),
@@ -44,6 +55,7 @@ pub fn run(arguments: &Arguments, target: Arc<Target>, checks: Vec<Check>, fail_
     for (phase, _) in &trials {
         lock(&shared.unfinished)[phase.wave()] += 1;
     }
+    shared.tell(Event::Started { checks: trials.len() });
     let _told_by_records =
         libtest_mimic::run(arguments, trials.into_iter().map(|(_, trial)| trial).collect());
     std::mem::take(&mut *lock(&shared.records))
@@ -60,10 +72,26 @@ impl Shared {
         }
         // Counts as finished however it ends, or the last checks would wait for ever.
         let _done = Done { shared: self, wave };
-        let outcome = self.outcome(check);
+        self.tell(Event::Begun(check));
+        let start = Instant::now();
+        let outcome = catch_unwind(AssertUnwindSafe(|| self.outcome(check))).unwrap_or_else(|_| {
+            // Without a record it would count as nothing at all.
+            Outcome::Inconclusive(
+                "the check broke down, a mistake of this program: please report it".to_owned(),
+            )
+        });
+        let took = start.elapsed();
         let completion = self.completion(&outcome);
-        lock(&self.records).push(Record { check: Arc::clone(check), outcome });
+        let record = Record { check: Arc::clone(check), outcome, took };
+        self.tell(Event::Ended(&record));
+        lock(&self.records).push(record);
         completion
+    }
+
+    fn tell(&self, event: Event<'_>) {
+        for observer in &self.observers {
+            observer.notice(event);
+        }
     }
 
     fn outcome(&self, check: &Check) -> Outcome {
@@ -83,6 +111,9 @@ impl Shared {
                 Some(Failure::NoAccount(reason)) => return Outcome::Skipped(reason.clone()),
                 Some(Failure::Inconclusive(reason)) => return Outcome::Inconclusive(reason.clone()),
             }
+        }
+        if let Some(reason) = check.needs.iter().find_map(|need| need.unmet(&target.profile, scheme)) {
+            return Outcome::Skipped(reason);
         }
         let serial = gate.as_ref().is_some_and(|gate| gate.is_serial());
         let _alone = serial.then(|| target.scheme_lock(&check.scheme));

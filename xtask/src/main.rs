@@ -14,6 +14,7 @@ mod new_scheme;
 mod openapi;
 mod readme;
 mod serve;
+mod snapshot;
 mod test;
 mod tidy;
 mod torture;
@@ -72,6 +73,12 @@ enum Verb {
     /// Write the OpenAPI documents of the schemes
     #[command(after_help = openapi::HELP)]
     Openapi(Check),
+    /// Write what the reference server says on the wire, flow by flow
+    #[command(after_help = snapshot::HELP)]
+    Snapshot(snapshot::Options),
+    /// What `snapshot` holds a record against its snapshots with
+    #[command(hide = true)]
+    SnapshotPart(snapshot::part::Options),
     /// Write the fate of every clause: checked, cited or excepted
     #[command(after_help = trace::HELP)]
     Trace(Check),
@@ -110,6 +117,8 @@ fn main() -> ExitCode {
         Verb::Tidy => tidy::run(&root),
         Verb::ConfigSchema(mode) => config_schema::run(&root, mode.check),
         Verb::Openapi(mode) => openapi::run(&root, mode.check),
+        Verb::Snapshot(options) => snapshot::run(&root, &options),
+        Verb::SnapshotPart(options) => snapshot::part::run(&options),
         Verb::Trace(mode) => trace::run(&root, mode.check),
     }
 }

@@ -11,6 +11,7 @@ use crate::check::{Checks, Group};
 use crate::context::{Context, Session};
 use crate::finding::Stop;
 use crate::jwt::Jwt;
+use crate::need::Need;
 use countersign_spec::{RefreshTakes, Role, Step};
 
 /// Adds the checks of this group.
@@ -223,7 +224,7 @@ pub(super) fn same_account(
 
 /// Sessions that are used in turns stay apart.
 fn in_turns(checks: &mut Checks<'_>) {
-    checks.add(
+    checks.needing(Need::SecondAccount).add(
         Group::Refresh,
         "a refresh between other logins gives the own account",
         &["common.refresh.keeps-identity", "common.flow.own-identity"],

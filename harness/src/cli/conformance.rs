@@ -1,10 +1,18 @@
 //! `countersign conformance`: judges a target.
 
-use super::{CONFORMS, Failure, NOTHING, STALE, UNREACHABLE, VIOLATES, clap_exit, explain};
+use super::outputs::{Outputs, beginning};
+use super::stdout::Stdout;
+use super::wire::Wire;
+use super::{CONFORMS, Failure, NOTHING, UNREACHABLE, VIOLATES, clap_exit, explain};
 use crate::check::{Check, Group};
 use crate::client::{Base, Client};
+use crate::event::Observer;
 use crate::profile::{Profile, nearest};
-use crate::report::{Summary, page};
+use crate::progress::Progress;
+use crate::redact::Secrets;
+use crate::report::kinds::Wanted;
+use crate::report::model::Verdict;
+use crate::report::{Summary, gather, page};
 use crate::target::Target;
 use clap::{CommandFactory, FromArgMatches, Parser};
 use countersign_spec::{Level, Spec};
@@ -13,7 +21,7 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 /// A target that is started only when one is needed.
 pub struct LocalTarget {
@@ -57,6 +65,9 @@ pub(super) struct Options {
     /// Profile of the target (TOML): URL, clock, paths, accounts, deviations
     #[arg(long, value_name = "FILE", help_heading = "Target")]
     profile: Option<PathBuf>,
+    /// Credentials in the form of Web Fuzzing Commons (YAML or JSON)
+    #[arg(long, value_name = "FILE", help_heading = "Target")]
+    auth: Option<PathBuf>,
     /// Read schemes from this folder in place of the built-in ones
     #[arg(long, value_name = "DIR", help_heading = "Target")]
     spec_dir: Option<PathBuf>,
@@ -66,6 +77,9 @@ pub(super) struct Options {
     /// Run the checks of this group only; may be repeated
     #[arg(long, value_enum, value_name = "GROUP", help_heading = "Selection")]
     group: Vec<Group>,
+    /// Run this check only, by its whole name; may be repeated
+    #[arg(long, value_name = "NAME", help_heading = "Selection")]
+    check: Vec<String>,
     /// What fails the run [default: should]
     #[arg(long, value_enum, value_name = "LEVEL", help_heading = "Judgement")]
     level: Option<LevelArgument>,
@@ -75,9 +89,17 @@ pub(super) struct Options {
     /// Seed of all chance; the same seed sends the same requests, save those that measure time [default: random]
     #[arg(long, value_name = "N", help_heading = "Judgement")]
     seed: Option<u64>,
+    /// Write a report, such as junit=report.xml; may be repeated. Kinds: junit,
+    /// json, ndjson (events as they happen), sarif, har (exchanges of findings),
+    /// tap, md, github (workflow commands). `-` as PATH is standard output,
+    /// which then holds nothing else
+    #[arg(long, value_name = "KIND=PATH", help_heading = "Output")]
+    report: Vec<Wanted>,
     /// Say what the selected checks demand and on what grounds; send nothing
     #[arg(long, help_heading = "Selection")]
     explain: bool,
+    #[command(flatten)]
+    wire: super::wire::Options,
     #[command(flatten)]
     libtest: libtest_mimic::Arguments,
 }
@@ -92,10 +114,12 @@ enum LevelArgument {
 const EXIT_CODES: &str = "Exit codes:
   0  the target conforms
   1  it violates clauses at the chosen level, or a check was inconclusive
-     and the profile says fail_on_inconclusive = true
-  2  the command line or profile cannot be used
+     and the profile says fail_on_inconclusive = true, or --compare found
+     a change
+  2  the command line or profile cannot be used, or the folder of --record
+     or --compare
   3  the target cannot be reached
-  4  nothing was judged
+  4  nothing was judged, or a tour could not be completed
   5  a deviation that the profile declares did not occur";
 /// The verb `conformance`: arguments after it, how the program is called, and a target to start where none is named.
 #[must_use]
@@ -122,8 +146,13 @@ pub(super) fn judge(options: &Options, program: &str, local: Option<LocalTarget>
         Some(path) => Profile::read(path, spec).map_err(|errors| Failure::usage(errors.to_string()))?,
         None => Profile::default(),
     };
+    if let Some(auth) = &options.auth {
+        profile.add_credentials(auth, spec).map_err(|errors| Failure::usage(errors.to_string()))?;
+    }
     let schemes = chosen_schemes(options, &profile, spec)?;
-    let checks = chosen_checks(options, spec, &schemes);
+    // A folder that cannot be used is told before anything is started or sent.
+    let wire = options.wire.open(&schemes)?;
+    let checks = chosen_checks(options, spec, &schemes)?;
     if options.libtest.list {
         let chosen = checks.iter().filter(|check| is_selected(options, &check.name));
         let json = options.libtest.format == Some(libtest_mimic::FormatSetting::Json);
@@ -135,12 +164,24 @@ pub(super) fn judge(options: &Options, program: &str, local: Option<LocalTarget>
     if options.explain {
         return Ok(explain::say(&selected, spec));
     }
-    if selected.is_empty() {
-        return Err(Failure { code: NOTHING, text: nothing_selected(options) });
+    if options.wire.is_tour_only() && !options.report.is_empty() {
+        return Err(Failure::usage(
+            "--tour-only judges nothing, so that there is nothing to --report: give one of them",
+        ));
     }
+    let outputs = Outputs::prepare(&options.report)?;
     let fail_on = options.level.map(LevelArgument::level).or(profile.fail_on).unwrap_or(Level::Should);
     if let Some(url) = &options.url {
         profile.url = Some(url.clone());
+    }
+    for note in &profile.notes {
+        drop(writeln!(anstream::stderr(), "note: {note}"));
+    }
+    if selected.is_empty() && !options.wire.is_tour_only() {
+        let about = about(options, program, &profile, &schemes, fail_on);
+        let text = nothing_selected(options);
+        unjudged(outputs, &about, (Verdict::NotJudged, &text), spec, &Secrets::of_profile(&profile))?;
+        return Err(Failure { code: NOTHING, text });
     }
     let mut started = None;
     if profile.url.is_none() {
@@ -155,83 +196,136 @@ pub(super) fn judge(options: &Options, program: &str, local: Option<LocalTarget>
         }
         started = Some(running);
     }
-    let fixtures = Profile::parse(
-        countersign_fixtures::ACCOUNTS,
-        "fixtures/accounts.toml",
-        std::path::Path::new("."),
-        Spec::embedded(),
-    )
-    .map_err(|errors| Failure::usage(errors.to_string()))?;
-    profile.fill_accounts(&fixtures);
-    let code = run(options, program, spec, profile, &schemes, selected, fail_on);
+    profile.fill_accounts(&fixture_accounts()?);
+    let about = about(options, program, &profile, &schemes, fail_on);
+    let code = run(options, about, spec, profile, selected, (wire, outputs));
     drop(started);
     code
 }
 
 fn run(
     options: &Options,
-    program: &str,
+    mut about: page::About,
     spec: &Spec,
     profile: Profile,
-    schemes: &[String],
     checks: Vec<Check>,
-    fail_on: Level,
+    (wire, outputs): (Wire, Outputs),
 ) -> Result<u8, Failure> {
-    let seed = options.seed.unwrap_or_else(|| u64::from(rand::random::<u32>()));
-    let url = profile.url.clone().unwrap_or_default();
-    let base = Base::parse(&url).map_err(Failure::usage)?;
+    let base = Base::parse(&about.url).map_err(Failure::usage)?;
+    about.url = base.url("");
     let deviations = profile.deviations.clone();
-    for deviation in &deviations {
-        unknown_deviation(&deviation.check, spec)?;
+    if !deviations.is_empty() {
+        let known = crate::checks::all(spec);
+        for deviation in &deviations {
+            known_check(&deviation.check, "deviation.check", &known)?;
+        }
     }
     let concurrency = profile.http.concurrency;
     let fail_on_inconclusive = profile.fail_on_inconclusive;
-    let target =
-        Target::new(spec.clone(), schemes.to_vec(), profile, seed, options.cases).map_err(Failure::usage)?;
+    let secrets = Secrets::of_profile(&profile);
+    let target = Target::new(spec.clone(), about.schemes.clone(), profile, about.seed, options.cases)
+        .map_err(Failure::usage)?;
     let target = Arc::new(target);
     let greet = |client: &Client| client.greet(Duration::from_secs(3));
     if let Err(error) = greet(target.client()) {
         let text = format!("{error}; is the target running at {}?", base.url("/"));
+        unjudged(outputs, &about, (Verdict::Unreachable, &text), spec, &secrets)?;
         return Err(Failure { code: UNREACHABLE, text });
+    }
+    // Before the checks, which may lock accounts or use limits up.
+    let tour = wire.tour(&target);
+    if options.wire.is_tour_only() {
+        return Ok(tour?.tell(&mut anstream::stdout()));
     }
     let mut libtest = options.libtest.clone();
     libtest.test_threads = libtest.test_threads.or(Some(concurrency));
+    let on_stdout = Stdout::of(&options.libtest, outputs.owns_stdout());
+    on_stdout.lead(&mut libtest)?;
+    about.width = on_stdout.width();
+    let reports = outputs.begin(&beginning(&about, &secrets))?;
+    let mut observers = reports.observers();
+    let progress = Progress::on_terminal(&target).filter(|_| on_stdout.is_watched(&libtest));
+    observers.extend(progress.clone().map(|progress| progress as Arc<dyn Observer>));
+    let bypass = progress.as_ref().and_then(|progress| on_stdout.past(progress, &mut libtest));
     let start = Instant::now();
-    let records = crate::run::run(&libtest, Arc::clone(&target), checks, fail_on);
+    let records = crate::run::run(&libtest, Arc::clone(&target), checks, about.fail_on, observers);
+    about.seconds = start.elapsed().as_secs_f64();
+    about.requests = target.requests();
+    about.paced = target.paced();
+    if let Some(bypass) = bypass {
+        bypass.close();
+    }
+    if let Some(progress) = progress {
+        progress.finish();
+    }
     let summary = Summary::new(records, &deviations);
-    let about = page::About {
+    let answers = summary.failing(about.fail_on).next().is_some().then_some(Ok(()));
+    let answers = answers.unwrap_or_else(|| greet(target.client()));
+    let verdict = gather::verdict(&summary, about.fail_on, answers.is_ok(), fail_on_inconclusive);
+    let says = gather::says(verdict, &summary, about.fail_on);
+    on_stdout.show(&page::write(&summary, &about, (verdict, &says), spec));
+    let on_the_wire = tour.map_or_else(Failure::say, |tour| on_stdout.tell(&tour));
+    let unwritten = reports.finish(&gather::run(&summary, &about, (verdict, &says), spec, &secrets)).err();
+    let code = match (verdict, answers) {
+        (Verdict::Unreachable, Err(error)) => {
+            let text = format!("{error}; the target stopped answering during the run");
+            Failure { code: UNREACHABLE, text }.say()
+        }
+        (Verdict::NotJudged, _) => {
+            let text = "nothing was judged: every selected check was skipped, for the reasons above";
+            Failure { code: NOTHING, text: text.to_owned() }.say()
+        }
+        // What the checks found is the graver; what the tour found is graver than that nothing else was.
+        (verdict, _) if verdict.exit() == VIOLATES => VIOLATES,
+        _ if on_the_wire != CONFORMS => on_the_wire,
+        (verdict, _) => verdict.exit(),
+    };
+    match unwritten {
+        // What was found is worth more than that it could not be written down.
+        Some(failure) if code == CONFORMS => Err(failure),
+        Some(failure) => {
+            failure.say();
+            Ok(code)
+        }
+        None => Ok(code),
+    }
+}
+
+/// What is known of a run before it begins.
+fn about(
+    options: &Options,
+    program: &str,
+    profile: &Profile,
+    schemes: &[String],
+    fail_on: Level,
+) -> page::About {
+    let url = profile.url.clone().unwrap_or_default();
+    page::About {
         program: program.to_owned(),
         target_flags: target_flags(options, &url),
-        url: base.url(""),
-        seed,
+        url,
+        seed: options.seed.unwrap_or_else(|| u64::from(rand::random::<u32>())),
         fail_on,
-        requests: target.requests(),
-        paced: target.paced(),
-        seconds: start.elapsed().as_secs_f64(),
-    };
-    let text = page::write(&summary, &about, spec);
-    // Machine formats own stdout.
-    if options.libtest.format.is_some_and(|format| format == libtest_mimic::FormatSetting::Json) {
-        drop(anstream::stderr().write_all(text.as_bytes()));
-    } else {
-        drop(anstream::stdout().write_all(text.as_bytes()));
+        requests: 0,
+        paced: 0,
+        seconds: 0.0,
+        started_at: SystemTime::now(),
+        cases: options.cases,
+        schemes: schemes.to_vec(),
+        width: None,
     }
-    if summary.failing(fail_on).next().is_some() {
-        return Ok(VIOLATES);
-    }
-    if let Err(error) = greet(target.client()) {
-        let text = format!("{error}; the target stopped answering during the run");
-        return Err(Failure { code: UNREACHABLE, text });
-    }
-    if summary.judged() == 0 {
-        let text = "nothing was judged: every selected check was skipped, for the reasons above".to_owned();
-        return Err(Failure { code: NOTHING, text });
-    }
-    let unsure = summary.count(|outcome| matches!(outcome, crate::finding::Outcome::Inconclusive(_)));
-    if fail_on_inconclusive && unsure > 0 {
-        return Ok(VIOLATES);
-    }
-    Ok(if summary.stale.is_empty() { CONFORMS } else { STALE })
+}
+
+/// Writes the reports of a run that never began: an empty one that says why is better than that of the day before.
+fn unjudged(
+    outputs: Outputs,
+    about: &page::About,
+    verdict: (Verdict, &str),
+    spec: &Spec,
+    secrets: &Secrets,
+) -> Result<(), Failure> {
+    let run = gather::run(&Summary::default(), about, verdict, spec, secrets);
+    outputs.begin(&beginning(about, secrets))?.finish(&run)
 }
 
 /// Schemes by the command line, or by the profile, or all.
@@ -257,12 +351,17 @@ fn chosen_schemes(options: &Options, profile: &Profile, spec: &Spec) -> Result<V
     Ok(known.into_iter().map(str::to_owned).collect())
 }
 
-fn chosen_checks(options: &Options, spec: &Spec, schemes: &[String]) -> Vec<Check> {
-    crate::checks::all(spec)
+fn chosen_checks(options: &Options, spec: &Spec, schemes: &[String]) -> Result<Vec<Check>, Failure> {
+    let checks = crate::checks::all(spec);
+    for name in &options.check {
+        known_check(name, "--check", &checks)?;
+    }
+    Ok(checks
         .into_iter()
         .filter(|check| schemes.contains(&check.scheme))
         .filter(|check| options.group.is_empty() || options.group.contains(&check.group))
-        .collect()
+        .filter(|check| options.check.is_empty() || options.check.contains(&check.name))
+        .collect())
 }
 
 /// The filter of libtest, on names.
@@ -278,20 +377,30 @@ fn nothing_selected(options: &Options) -> String {
     }
 }
 
-fn unknown_deviation(name: &str, spec: &Spec) -> Result<(), Failure> {
-    let checks = crate::checks::all(spec);
+/// The accounts that stand in where a profile has none.
+pub(super) fn fixture_accounts() -> Result<Profile, Failure> {
+    let (name, folder) = ("fixtures/accounts.toml", std::path::Path::new("."));
+    Profile::parse(countersign_fixtures::ACCOUNTS, name, folder, Spec::embedded())
+        .map_err(|errors| Failure::usage(errors.to_string()))
+}
+
+/// Complains of a name that no check has.
+pub(super) fn known_check(name: &str, at: &str, checks: &[Check]) -> Result<(), Failure> {
     let known: Vec<&str> = checks.iter().map(|check| check.name.as_str()).collect();
     if known.contains(&name) {
         return Ok(());
     }
     let hint = nearest(name, &known).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
-    Err(Failure::usage(format!("deviation.check: there is no check `{name}`{hint}")))
+    Err(Failure::usage(format!("{at}: there is no check `{name}`{hint}")))
 }
 
 fn target_flags(options: &Options, url: &str) -> String {
     let mut flags = Vec::new();
     if let Some(profile) = &options.profile {
         flags.push(format!("--profile {}", profile.display()));
+    }
+    if let Some(auth) = &options.auth {
+        flags.push(format!("--auth {}", auth.display()));
     }
     if options.url.is_some() || options.profile.is_none() {
         flags.push(format!("--url {url}"));

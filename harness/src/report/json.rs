@@ -1,0 +1,38 @@
+//! The whole run in JSON, as `countersign schema report` describes it.
+
+use super::model::Run;
+
+/// Writes the report.
+///
+/// # Errors
+/// Numbers that JSON does not know; a run holds none.
+pub fn write(run: &Run) -> Result<String, String> {
+    let mut text = serde_json::to_string_pretty(run).map_err(|problem| problem.to_string())?;
+    text.push('\n');
+    Ok(text)
+}
+
+/// The schema of such a report (JSON Schema 2020-12), from the types it is written from.
+#[must_use]
+pub fn schema() -> String {
+    let mut schema = schemars::schema_for!(Run);
+    schema.insert("title".to_owned(), "A run of Countersign".into());
+    let mut text = format!("{:#}", schema.to_value());
+    text.push('\n');
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whoever reads reports keeps to the published schema.
+    #[test]
+    fn the_published_schema_is_that_of_the_types() {
+        let published = include_str!("../../schema/report.schema.json");
+        assert!(
+            published == schema(),
+            "write it anew: cargo run -p countersign -- schema report > harness/schema/report.schema.json"
+        );
+    }
+}
