@@ -189,7 +189,7 @@ impl<'t> Context<'t> {
         }
         if let (ProofKind::Eip191, Some(form)) = (self.scheme.proof.kind, &attempt.form) {
             let mut values = self.derive(&draft, attempt);
-            values.extend(self.words(operation, &draft, attempt));
+            values.extend(self.text_words(operation, &draft, attempt));
             let text = self.expand(&form.template, &draft, operation, &values);
             if let Some(field) = operation.request_field(Role::SignedText) {
                 draft.set(&field.at, json!(text));
@@ -280,36 +280,6 @@ impl<'t> Context<'t> {
             values.insert(name.clone(), value);
         }
         values
-    }
-
-    /// The words that stand in a text: the scheme's, a target's own in their place, and last the attempt's; and who signs,
-    /// where no member of the request says it.
-    fn words(&self, operation: &Operation, draft: &Draft, attempt: &Attempt) -> BTreeMap<String, String> {
-        let mut words = self.own_words();
-        let named = operation.request_field(Role::Address);
-        let address =
-            named.map_or_else(|| Some(attempt.actor.address.clone()), |field| draft.text(&field.at));
-        if let Some(address) = address {
-            let checksummed = wallet::checksummed(&address).unwrap_or_else(|| address.clone());
-            words.insert("address_checksum".to_owned(), checksummed);
-            words.insert("address".to_owned(), address);
-        }
-        if let Some(lifetime) = self.scheme.proof.text_lifetime {
-            let ends = self.target.now().as_secs().saturating_add(lifetime);
-            words.insert("expires_at".to_owned(), rfc3339(ends));
-        }
-        words.extend(attempt.words.iter().cloned());
-        words
-    }
-
-    /// The words of texts as this target's own: the scheme's, and the profile's in their place.
-    #[must_use]
-    pub fn own_words(&self) -> BTreeMap<String, String> {
-        let mut words = self.scheme.proof.words.clone();
-        if let Some(profile) = self.target.profile.schemes.get(&self.scheme.id) {
-            words.extend(profile.words.clone());
-        }
-        words
     }
 
     /// Fills the placeholders of a template: derived values, members by name, and what belongs to the occasion.

@@ -44,6 +44,7 @@ pub mod sign;
 pub mod statistics;
 pub mod target;
 pub mod wallet;
+mod words;
 
 pub use cli::{LocalTarget, Started, conformance};
 
