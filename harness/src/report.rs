@@ -4,6 +4,7 @@ pub mod curl;
 pub mod gather;
 pub mod github;
 pub mod har;
+pub mod html;
 pub mod json;
 pub mod junit;
 pub mod kinds;
