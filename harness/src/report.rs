@@ -1,6 +1,7 @@
 //! What a run amounts to: outcomes folded by cause, counted, and shown.
 
 pub mod curl;
+pub mod differ;
 pub mod gather;
 pub mod github;
 pub mod har;

@@ -10,6 +10,7 @@ use crate::report::Record;
 use crate::target::Target;
 use countersign_spec::Level;
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -73,7 +74,12 @@ impl Shared {
         let _done = Done { shared: self, wave };
         self.tell(Event::Begun(check));
         let start = Instant::now();
-        let outcome = self.outcome(check);
+        let outcome = catch_unwind(AssertUnwindSafe(|| self.outcome(check))).unwrap_or_else(|_| {
+            // Without a record it would count as nothing at all.
+            Outcome::Inconclusive(
+                "the check broke down, a mistake of this program: please report it".to_owned(),
+            )
+        });
         let took = start.elapsed();
         let completion = self.completion(&outcome);
         let record = Record { check: Arc::clone(check), outcome, took };

@@ -7,7 +7,7 @@ use crate::check::{Check, Group};
 use crate::client::{Base, Client};
 use crate::event::Observer;
 use crate::profile::{Profile, nearest};
-use crate::progress::{Bypass, Progress};
+use crate::progress::Progress;
 use crate::redact::Secrets;
 use crate::report::kinds::Wanted;
 use crate::report::model::Verdict;
@@ -221,6 +221,7 @@ fn run(
     libtest.test_threads = libtest.test_threads.or(Some(concurrency));
     let on_stdout = Stdout::of(&options.libtest, outputs.owns_stdout());
     on_stdout.lead(&mut libtest)?;
+    about.width = on_stdout.width();
     let reports = outputs.begin(&beginning(&about, &secrets))?;
     let mut observers = reports.observers();
     let progress = Progress::on_terminal(&target).filter(|_| on_stdout.is_watched(&libtest));
@@ -231,7 +232,9 @@ fn run(
     about.seconds = start.elapsed().as_secs_f64();
     about.requests = target.requests();
     about.paced = target.paced();
-    bypass.map(Bypass::close);
+    if let Some(bypass) = bypass {
+        bypass.close();
+    }
     if let Some(progress) = progress {
         progress.finish();
     }
@@ -285,6 +288,7 @@ fn about(
         started_at: SystemTime::now(),
         cases: options.cases,
         schemes: schemes.to_vec(),
+        width: None,
     }
 }
 
