@@ -6,6 +6,8 @@ mod command_line;
 mod generate_own;
 #[path = "it/generate_suite.rs"]
 mod generate_suite;
+#[path = "it/html.rs"]
+mod html;
 #[path = "it/independent.rs"]
 mod independent;
 #[path = "it/limits.rs"]

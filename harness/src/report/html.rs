@@ -36,7 +36,8 @@ struct Page<'r> {
     script: &'static str,
     policy: String,
     facts: Vec<(&'static str, String)>,
-    whole_run: String,
+    /// The command that runs several failures again, and no other check.
+    failing_again: Option<String>,
     schemes: Vec<Score>,
     groups: Vec<Score>,
     failing: Vec<Card>,
@@ -60,7 +61,7 @@ impl<'r> Page<'r> {
             script: SCRIPT,
             policy: policy(),
             facts: facts(run),
-            whole_run: format!("{} {} --seed {}", run.program, run.target_flags, run.seed),
+            failing_again: failing_again(run),
             schemes: scores::by_scheme(run),
             groups: scores::by_group(run),
             failing: cards(|finding| finding.fails),
@@ -113,6 +114,12 @@ fn policy() -> String {
         hash(STYLE),
         hash(SCRIPT)
     )
+}
+
+fn failing_again(run: &Run) -> Option<String> {
+    let names: Vec<String> = run.failing().map(|finding| format!(" --check {}", finding.check)).collect();
+    let command = || format!("{} {} --seed {}{}", run.program, run.target_flags, run.seed, names.concat());
+    (names.len() > 1).then(command)
 }
 
 fn facts(run: &Run) -> Vec<(&'static str, String)> {
