@@ -31,8 +31,17 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, in the order of the help.
-    pub const ALL: [Self; 9] =
-        [Self::Junit, Self::Json, Self::Ndjson, Self::Sarif, Self::Har, Self::Tap, Self::Md, Self::Html, Self::Github];
+    pub const ALL: [Self; 9] = [
+        Self::Junit,
+        Self::Json,
+        Self::Ndjson,
+        Self::Sarif,
+        Self::Har,
+        Self::Tap,
+        Self::Md,
+        Self::Html,
+        Self::Github,
+    ];
 
     /// The word for it on the command line.
     #[must_use]

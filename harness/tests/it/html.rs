@@ -14,7 +14,8 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 /// Would run, load or draw something in a page that lets it.
-const ATTACK: &str = "</script></pre></style>\"'><img src=http://127.0.0.1:9/x onerror=\"document.title='obeyed'\">";
+const ATTACK: &str =
+    "</script></pre></style>\"'><img src=http://127.0.0.1:9/x onerror=\"document.title='obeyed'\">";
 
 /// Chromium starts within a second or two; one that takes longer than this hangs.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -56,7 +57,8 @@ fn check_alone(page: &str) {
         let hash = STANDARD.encode(Sha256::digest(text));
         // The template writes `+` and the like as they are, quotes as references.
         assert!(policy.contains(&format!("{tag}-src &#39;sha256-{hash}&#39;")), "{tag}: {policy}");
-        for loads in ["url(", "@import", "fetch(", "XMLHttpRequest", "http:", "https:", "innerHTML", "eval("] {
+        for loads in ["url(", "@import", "fetch(", "XMLHttpRequest", "http:", "https:", "innerHTML", "eval("]
+        {
             assert!(!text.contains(loads), "<{tag}> has {loads}");
         }
     }
@@ -89,6 +91,20 @@ fn a_report_loads_nothing_and_shows_an_attack_as_text() {
         let row = between(&page, &row, "</tr>").next().unwrap_or_else(|| panic!("no row of {}", clause.id));
         assert!(row.contains(clause.fate.word()), "{row}");
     }
+    let start = "<th scope=\"row\" data-filter=\"scheme=cbs\">";
+    let scores = between(&page, start, "</tr>").next().expect("a row of scores");
+    let cells: Vec<&str> =
+        between(scores, "<td", "</td>").filter_map(|cell| Some(cell.split_once('>')?.1)).collect();
+    let counts = Outcome::ALL.map(|outcome| data.count(outcome).to_string());
+    assert_eq!(cells[3..8], counts, "{scores}");
+    let must = |outcome| {
+        let fits = |check: &&model::CheckResult| {
+            model::level_word(check.level) == "must" && check.outcome == outcome
+        };
+        data.checks.iter().filter(fits).count()
+    };
+    let (held, violated) = (must(Outcome::Held), must(Outcome::Violated));
+    assert_eq!(cells[0], format!("{held}/{}", held + violated), "{scores}");
     for (name, value) in [("Seed", "1, 2 generated cases"), ("Exit code", "1")] {
         assert!(page.contains(&format!("<dt>{name}</dt><dd>{value}")), "{name}");
     }
@@ -231,6 +247,16 @@ fn a_browser_searches_words_and_opens_what_is_closed() {
     assert!(names.contains(&"cbs::flow::a-refresh-works"), "{names:?}");
     assert!(names.len() < data.checks.len() / 4, "{names:?}");
 
+    // Were a way around the escapes found, the policy would still be there.
+    let attacked =
+        page.replace("</main>", "<img src=http://127.0.0.1:9/x><script>document.title='obeyed'</script>");
+    let (attacked, console) = opened(&browser, &attacked, "");
+    assert!(attacked.contains("<title>violates: "), "the policy lets scripts run");
+    assert!(
+        console.iter().filter(|line| line.contains("Content Security Policy")).count() >= 2,
+        "{console:#?}"
+    );
+
     // Advice is closed until somebody goes there; the address of a place filters nothing.
     for finding in &mut data.findings {
         finding.fails = false;
@@ -243,6 +269,8 @@ fn a_browser_searches_words_and_opens_what_is_closed() {
         let rest = between(&visited, &start, "<summary>").next().expect("the finding");
         rest.contains("<details open")
     };
-    assert!(open("ethgas::flow::the-documented-login-works") && !open("cbs::flow::the-documented-login-works"));
+    assert!(
+        open("ethgas::flow::the-documented-login-works") && !open("cbs::flow::the-documented-login-works")
+    );
     assert_eq!(shown(&visited).len(), data.checks.len());
 }

@@ -11,8 +11,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Every kind there is.
-const KINDS: [&str; 9] =
-    ["junit", "json", "ndjson", "sarif", "har", "tap", "md", "html", "github"];
+const KINDS: [&str; 9] = ["junit", "json", "ndjson", "sarif", "har", "tap", "md", "html", "github"];
 
 /// What a run left behind.
 struct Written {
@@ -126,7 +125,8 @@ fn every_report_says_the_same_of_a_run() {
     assert_eq!(commands("warning") + commands("notice"), advice, "{github}");
     assert_eq!(github.lines().count(), run.findings.len() + 1, "a text broke out of its line:\n{github}");
 
-    for (kind, form) in [("md", "<code>NAME</code>"), ("html", "<article class=\"finding must\" id=\"NAME\"")] {
+    for (kind, form) in [("md", "<code>NAME</code>"), ("html", "<article class=\"finding must\" id=\"NAME\"")]
+    {
         let page = written.text(kind);
         for name in &failing {
             let shown = form.replace("NAME", name);

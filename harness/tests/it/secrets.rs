@@ -84,8 +84,7 @@ fn echo(asked: &Asked) -> Value {
 }
 
 /// Every kind of report.
-const KINDS: [&str; 9] =
-    ["junit", "json", "ndjson", "sarif", "har", "tap", "md", "html", "github"];
+const KINDS: [&str; 9] = ["junit", "json", "ndjson", "sarif", "har", "tap", "md", "html", "github"];
 
 /// Judges and returns the run with all of its reports.
 fn judge(

@@ -85,10 +85,14 @@ mod tests {
 
     #[test]
     fn json_stands_on_lines_and_keeps_its_tokens() {
-        let check = |text: &str, expected: &str| assert_eq!(pretty(text).as_deref(), Some(expected), "{text}");
+        let check =
+            |text: &str, expected: &str| assert_eq!(pretty(text).as_deref(), Some(expected), "{text}");
         check("{}", "{}");
         check("[ \n ]", "[]");
-        check(r#"{"a":1.0e400,"a":[1, {}],"b":"x: {\"\\"}"#, "{\n  \"a\": 1.0e400,\n  \"a\": [\n    1,\n    {}\n  ],\n  \"b\": \"x: {\\\"\\\\\"\n}");
+        check(
+            r#"{"a":1.0e400,"a":[1, {}],"b":"x: {\"\\"}"#,
+            "{\n  \"a\": 1.0e400,\n  \"a\": [\n    1,\n    {}\n  ],\n  \"b\": \"x: {\\\"\\\\\"\n}",
+        );
         check(" \"two  spaces\" ", "\"two  spaces\"");
         assert_eq!(pretty("{\"a\":"), None);
         assert_eq!(pretty("plain"), None);
