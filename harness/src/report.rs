@@ -44,7 +44,7 @@ pub struct Cause {
     pub check: Arc<Check>,
     /// What it found.
     pub finding: Box<Finding>,
-    /// Level of the finding.
+    /// Level of the finding: that of its check, or of a graver one that is folded under it.
     pub level: Level,
     /// Other checks with the same cause, and those it keeps from a verdict.
     pub folded: Vec<String>,
@@ -117,6 +117,10 @@ impl Summary {
                 _ => None,
             };
             if let Some(cause) = into {
+                // An advice must not hide a duty, or the run would pass with a check that failed it.
+                if let Outcome::Violated(level, _) = &record.outcome {
+                    cause.level = cause.level.max(*level);
+                }
                 cause.folded.push(record.check.name.clone());
             }
         }
@@ -175,4 +179,48 @@ fn tries_the_same(one: &Check, other: &Check) -> bool {
         && one.family.is_some()
         && one.family == other.family
         && one.clauses.first() == other.clauses.first()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::{Group, Phase};
+    use crate::redact::Secrets;
+
+    fn violated(name: &str, rank: u8, level: Level) -> Record {
+        let check = Check {
+            name: name.to_owned(),
+            scheme: "ethgas".to_owned(),
+            group: Group::Time,
+            sentence: String::new(),
+            clauses: vec![name.to_owned()],
+            level,
+            family: Some(("late-token", rank)),
+            phase: Phase::Beside,
+            needs_login: true,
+            about_lockout: false,
+            run: Box::new(|_| Ok(())),
+        };
+        let finding = Finding {
+            check: name.to_owned(),
+            did: String::new(),
+            expected: String::new(),
+            got: String::new(),
+            hint: None,
+            exchanges: Vec::new(),
+            secrets: Secrets::default(),
+        };
+        let outcome = Outcome::Violated(level, Box::new(finding));
+        Record { check: Arc::new(check), outcome, took: Duration::ZERO }
+    }
+
+    #[test]
+    fn a_cause_is_as_grave_as_the_gravest_check_under_it() {
+        let records = vec![violated("advice", 1, Level::May), violated("duty", 2, Level::Should)];
+        let summary = Summary::new(records, &[]);
+        assert_eq!(summary.causes.len(), 1);
+        assert_eq!(summary.causes[0].folded, ["duty"]);
+        assert_eq!(summary.failing(Level::Should).count(), 1);
+        assert_eq!(summary.failing(Level::Must).count(), 0);
+    }
 }

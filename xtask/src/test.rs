@@ -172,7 +172,7 @@ fn steps(root: &Path, require_all: bool) -> Vec<(&'static str, Step<'_>)> {
         ("on-memory", own(|| conformance::run_on(root, "memory"))),
         ("on-redis", own(|| conformance::run_on(root, "redis"))),
         ("on-postgres", own(|| conformance::run_on(root, "postgres"))),
-        ("torture", own(move || torture::run(root, &torture::Options::short(require_all)))),
+        ("torture", own(move || torture::run_short(root, require_all))),
         ("readme", own(|| readme::run(root))),
     ]
 }

@@ -54,6 +54,11 @@ fn forms() -> Vec<String> {
 fn check((run, reports): &(Run, Vec<(String, String)>), what: &str) {
     assert_eq!(run.code, Some(1), "{what}: {}", run.stderr);
     assert_eq!(reports.len(), KINDS.len(), "{what}: {}", run.stderr);
+    // What was echoed is there, with something else in the place of secrets.
+    for shown in ["$HEADER", "AS_BASE64", "AS_HEX"] {
+        let shows = |(kind, text): &(String, String)| kind == "json" && text.contains(shown);
+        assert!(reports.iter().any(shows), "{what}: no {shown} in the report");
+    }
     let pages = [("stdout".to_owned(), run.stdout.clone()), ("stderr".to_owned(), run.stderr.clone())];
     for (place, text) in pages.iter().chain(reports) {
         let lower = text.to_lowercase();
