@@ -5,6 +5,7 @@ pub mod differ;
 pub mod gather;
 pub mod github;
 pub mod har;
+pub mod html;
 pub mod json;
 pub mod junit;
 pub mod kinds;

@@ -8,6 +8,8 @@ mod doctor;
 mod generate_own;
 #[path = "it/generate_suite.rs"]
 mod generate_suite;
+#[path = "it/html.rs"]
+mod html;
 #[path = "it/independent.rs"]
 mod independent;
 #[path = "it/init.rs"]

@@ -68,6 +68,12 @@ const NEEDS: &[Need] = &[
         get: "on Debian: apt-get install python3",
     },
     Need {
+        program: "chromium",
+        step: None,
+        without: "no test of the HTML report in a browser",
+        get: "on Debian: apt-get install chromium",
+    },
+    Need {
         program: Kind::Redis.program(),
         step: Some("on-redis"),
         without: "no tests of the Redis store, nor on it",

@@ -91,8 +91,8 @@ pub(super) struct Options {
     seed: Option<u64>,
     /// Write a report, such as junit=report.xml; may be repeated. Kinds: junit,
     /// json, ndjson (events as they happen), sarif, har (exchanges of findings),
-    /// tap, md, github (workflow commands). `-` as PATH is standard output,
-    /// which then holds nothing else
+    /// tap, md, html (one file for a browser), github (workflow commands). `-` as
+    /// PATH is standard output, which then holds nothing else
     #[arg(long, value_name = "KIND=PATH", help_heading = "Output")]
     report: Vec<Wanted>,
     /// Say what the selected checks demand and on what grounds; send nothing

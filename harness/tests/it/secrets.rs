@@ -89,7 +89,7 @@ pub(crate) fn echo(asked: &Asked) -> Value {
 }
 
 /// Every kind of report.
-const KINDS: [&str; 8] = ["junit", "json", "ndjson", "sarif", "har", "tap", "md", "github"];
+const KINDS: [&str; 9] = ["junit", "json", "ndjson", "sarif", "har", "tap", "md", "html", "github"];
 
 /// Judges and returns the run with all of its reports.
 fn judge(
