@@ -2,6 +2,8 @@
 //!
 //! Unknown keys are mistakes, named with the nearest known one, because a misspelt key would silently switch checks off.
 
+pub use crate::deviation::Deviation;
+
 use countersign_spec::{Encoding, Level, Role, Scheme, Spec, Step};
 use secrecy::{ExposeSecret, SecretString};
 use std::collections::{BTreeMap, BTreeSet};
@@ -93,15 +95,6 @@ pub struct Account {
 pub struct SigningKeys {
     /// Secret for HMAC-SHA256.
     pub hs256: SecretString,
-}
-
-/// A known departure.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Deviation {
-    /// Name of the check that finds it.
-    pub check: String,
-    /// Why it is tolerated.
-    pub reason: String,
 }
 
 /// A profile that cannot be used; every mistake, a line each.
@@ -336,24 +329,8 @@ impl Reader<'_> {
     }
 
     fn deviations(&mut self, table: &Table) -> Vec<Deviation> {
-        let mut deviations = Vec::new();
-        let Some(value) = table.get("deviation") else { return deviations };
-        let Some(tables) = value.as_array() else {
-            self.complain("deviation", "write [[deviation]] tables");
-            return deviations;
-        };
-        for table in tables.iter().filter_map(Value::as_table) {
-            self.only(table, "deviation", &["check", "reason"]);
-            let check = self.text(table, "deviation", "check");
-            let reason = self.text(table, "deviation", "reason").filter(|reason| !reason.trim().is_empty());
-            match (check, reason) {
-                (Some(check), Some(reason)) => deviations.push(Deviation { check, reason }),
-                (None, _) => {
-                    self.complain("deviation.check", "is missing: the name of the check that finds it")
-                }
-                (_, None) => self.complain("deviation.reason", "is missing: say why it is tolerated"),
-            }
-        }
+        let (deviations, mistakes) = crate::deviation::read(table);
+        mistakes.iter().for_each(|(key, problem)| self.complain(key, problem));
         deviations
     }
 

@@ -10,8 +10,24 @@ const LONGEST_BODY: usize = 4_000;
 /// The command, on one line.
 #[must_use]
 pub fn command(exchange: &Exchange, secrets: &Secrets) -> String {
+    let call = call(exchange, secrets, LONGEST_BODY);
+    format!("{}curl -sS -i {}", call.fed_by, call.arguments)
+}
+
+/// A call of curl in parts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Call {
+    /// What writes the body into a pipe, where it does not fit on a command line as text; else empty.
+    pub fed_by: String,
+    /// Everything after `curl` and what is to be printed.
+    pub arguments: String,
+}
+
+/// The call that sends a request, with bodies of at most so many bytes.
+#[must_use]
+pub fn call(exchange: &Exchange, secrets: &Secrets, longest: usize) -> Call {
     let request = &exchange.request;
-    let mut parts = vec!["curl -sS -i".to_owned()];
+    let (mut parts, mut fed_by) = (Vec::new(), String::new());
     if request.method != "GET" {
         parts.push(format!("-X {}", quote(&request.method, secrets)));
     }
@@ -23,38 +39,33 @@ pub fn command(exchange: &Exchange, secrets: &Secrets) -> String {
         let header = if value.is_empty() { format!("{name};") } else { format!("{name}: {value}") };
         parts.push(format!("-H {}", quote(&header, secrets)));
     }
-    match &request.body {
-        WireBody::None => {}
-        WireBody::Pieces(..) => {
-            parts.push("-H 'Transfer-Encoding: chunked'".to_owned());
-            parts.push(data(&request.body.bytes(), secrets));
-        }
-        WireBody::Whole(bytes) => parts.push(data(bytes, secrets)),
+    if matches!(request.body, WireBody::Pieces(..)) {
+        parts.push("-H 'Transfer-Encoding: chunked'".to_owned());
     }
-    parts.join(" ")
-}
-
-fn data(bytes: &[u8], secrets: &Secrets) -> String {
-    if bytes.len() > LONGEST_BODY {
-        return format!(
-            "--data-binary @BODY  # a body of {} bytes, which the command to run again sends",
-            bytes.len()
-        );
-    }
-    match std::str::from_utf8(bytes) {
-        Ok(text) if !text.chars().any(|c| c.is_control() && c != '\n') => {
-            format!("--data-binary {}", quote(text, secrets))
-        }
-        _ => {
-            let escaped: String =
-                bytes.iter().flat_map(|byte| format!("\\x{byte:02x}").into_bytes()).map(char::from).collect();
-            format!("--data-binary $'{escaped}'")
+    if request.body != WireBody::None {
+        let bytes = request.body.bytes();
+        match std::str::from_utf8(&bytes) {
+            _ if bytes.len() > longest => parts.push(format!(
+                "--data-binary @BODY  # a body of {} bytes, which the command to run again sends",
+                bytes.len()
+            )),
+            Ok(text) if !text.chars().any(|c| c.is_control() && c != '\n') => {
+                parts.push(format!("--data-binary {}", quote(text, secrets)));
+            }
+            _ => {
+                // No shell passes every byte in an argument; octal escapes every printf knows.
+                let escaped: String = bytes.iter().map(|byte| format!("\\{byte:03o}")).collect();
+                fed_by = format!("printf '{escaped}' | ");
+                parts.push("--data-binary @-".to_owned());
+            }
         }
     }
+    Call { fed_by, arguments: parts.join(" ") }
 }
 
 /// The text as one word of a shell: plain parts in single quotes, secrets as variables in double quotes.
-fn quote(text: &str, secrets: &Secrets) -> String {
+#[must_use]
+pub fn quote(text: &str, secrets: &Secrets) -> String {
     if text.is_empty() {
         return "''".to_owned();
     }

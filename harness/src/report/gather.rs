@@ -67,7 +67,11 @@ pub fn run(
         stale: summary
             .stale
             .iter()
-            .map(|stale| Stale { check: stale.check.clone(), reason: secrets.hide(&stale.reason) })
+            .map(|stale| Stale {
+                check: stale.check.clone(),
+                fingerprint: stale.fingerprint.clone(),
+                reason: secrets.hide(&stale.reason),
+            })
             .collect(),
         clauses,
     }
@@ -144,6 +148,10 @@ fn check(
         reason: reason.map(|reason| secrets.hide(&reason)),
         cause: under.map(|finding| finding.check.clone()),
         declared: own.or(under).and_then(|finding| finding.declared.clone()),
+        fingerprint: match &record.outcome {
+            finding::Outcome::Violated(_, found) => Some(secrets.hide(&found.fingerprint)),
+            _ => None,
+        },
         seconds: record.took.as_secs_f64(),
     }
 }
@@ -171,8 +179,8 @@ fn finding(cause: &Cause, about: &About, secrets: &Secrets) -> Finding {
         again: hide(&about.again(&cause.check.name)),
         folded: cause.folded.clone(),
         declared: cause.declared.as_deref().map(hide),
-        reproducible: None,
-        fingerprint: None,
+        reproducible: cause.reproducible,
+        fingerprint: Some(hide(&found.fingerprint)),
     }
 }
 
