@@ -1,6 +1,7 @@
 //! Drafts the `[[deviation]]` tables that tolerate what a run has found, one for each finding and each that is folded under it.
 
 use crate::deviation::{self, Deviation, UNSAID};
+use crate::fingerprint::is_within;
 use crate::report::model::{CheckResult, Outcome, Run};
 use std::fmt::Write as _;
 use toml::{Table, Value};
@@ -25,7 +26,7 @@ pub fn draft(run: &Run, known: &[Deviation], reason: Option<&str>) -> Draft {
         let fingerprint = check.fingerprint.as_deref().unwrap_or_default();
         let is_known = |deviation: &Deviation| {
             deviation.check == check.name
-                && deviation.fingerprint.as_deref().is_none_or(|own| own == fingerprint)
+                && deviation.fingerprint.as_deref().is_none_or(|own| is_within(fingerprint, own))
         };
         if known.iter().any(is_known) {
             draft.known += 1;

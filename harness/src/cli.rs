@@ -9,7 +9,10 @@
 //! | 4 | nothing was judged |
 //! | 5 | a deviation that the profile declares did not occur |
 
+mod again;
+mod baseline;
 mod conformance;
+mod diff;
 mod explain;
 mod outputs;
 mod schema;
@@ -50,8 +53,12 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    /// Draft the deviations that tolerate what a run has found
+    Baseline(baseline::Baseline),
     /// Judge a target
     Conformance(Box<conformance::Options>),
+    /// Show what changed between two runs
+    Diff(diff::Options),
     /// Say what a check demands and on what grounds
     Explain {
         /// Part of the names of checks
@@ -75,6 +82,12 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
         Ok(Cli { verb: Verb::Conformance(options) }) => ExitCode::from(
             conformance::judge(&options, "countersign conformance", None).unwrap_or_else(Failure::say),
         ),
+        Ok(Cli { verb: Verb::Baseline(options) }) => {
+            ExitCode::from(baseline::run(&options).unwrap_or_else(Failure::say))
+        }
+        Ok(Cli { verb: Verb::Diff(options) }) => {
+            ExitCode::from(diff::run(&options).unwrap_or_else(Failure::say))
+        }
         Ok(Cli { verb: Verb::Explain { name } }) => ExitCode::from(explain::run(&name, Spec::embedded())),
         Ok(Cli { verb: Verb::Schema { form } }) => ExitCode::from(schema::run(form)),
         Ok(Cli { verb: Verb::Sign(what) }) => match crate::sign::run(&what) {

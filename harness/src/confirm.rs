@@ -4,6 +4,7 @@
 
 use crate::check::{Check, Phase};
 use crate::finding::Outcome;
+use crate::fingerprint::is_within;
 use crate::report::Summary;
 use crate::report::model::Reproducible;
 use crate::run;
@@ -41,7 +42,7 @@ pub fn findings(target: &Target, summary: &mut Summary, fail_on: Level, limits: 
             let Some(fresh) = &fresh else { return };
             let so_far = cause.reproducible.unwrap_or(Reproducible { times: 1, of: 1 });
             cause.reproducible = match run::once(fresh, &cause.check) {
-                Outcome::Violated(_, found) if found.fingerprint == cause.finding.fingerprint => {
+                Outcome::Violated(_, found) if is_within(&found.fingerprint, &cause.finding.fingerprint) => {
                     Some(Reproducible { times: so_far.times + 1, of: so_far.of + 1 })
                 }
                 Outcome::Violated(..) | Outcome::Held => Some(Reproducible { of: so_far.of + 1, ..so_far }),

@@ -29,7 +29,8 @@ impl Deviation {
     /// Whether a finding of its check is the one it speaks of.
     #[must_use]
     pub fn covers(&self, finding: &Finding) -> bool {
-        self.fingerprint.as_ref().is_none_or(|fingerprint| *fingerprint == finding.fingerprint)
+        let known = self.fingerprint.as_ref();
+        known.is_none_or(|known| crate::fingerprint::is_within(&finding.fingerprint, known))
     }
 
     /// Whether it tolerates nothing any more.
@@ -92,13 +93,13 @@ fn one(table: &Table) -> Result<Deviation, Vec<(String, String)>> {
         }
     };
     let (check, fingerprint, reason) = (text("check"), text("fingerprint"), text("reason"));
-    let whose = check.as_ref().map(|check| format!(" of `{check}`")).unwrap_or_default();
+    let whose = check.as_ref().map(|check| format!(" ({check})")).unwrap_or_default();
     let expires = match table.get("expires") {
         None => None,
         Some(Value::Datetime(date)) if date.time.is_none() => date.to_string().parse().ok(),
         Some(_) => {
-            let problem = format!("{whose} must be a day without quotes, such as 2027-01-31");
-            mistakes.push(("deviation.expires".to_owned(), problem.trim_start().to_owned()));
+            let problem = "must be a day without quotes, such as 2027-01-31".to_owned();
+            mistakes.push((format!("deviation.expires{whose}"), problem));
             None
         }
     };
@@ -110,13 +111,12 @@ fn one(table: &Table) -> Result<Deviation, Vec<(String, String)>> {
     }
     match &reason {
         None if table.get("reason").is_none_or(Value::is_str) => {
-            let problem = format!("{whose} is missing: say why it is tolerated");
-            mistakes.push(("deviation.reason".to_owned(), problem.trim_start().to_owned()));
+            let problem = "is missing: say why it is tolerated".to_owned();
+            mistakes.push((format!("deviation.reason{whose}"), problem));
         }
         Some(reason) if reason.to_ascii_uppercase().starts_with(UNSAID) => {
-            let problem =
-                format!("{whose} still says {UNSAID}: write why it is tolerated, or take the table out");
-            mistakes.push(("deviation.reason".to_owned(), problem.trim_start().to_owned()));
+            let problem = format!("still says {UNSAID}: write why it is tolerated, or take the table out");
+            mistakes.push((format!("deviation.reason{whose}"), problem));
         }
         _ => {}
     }
@@ -152,13 +152,16 @@ mod tests {
         let table = |rest: &str| format!("[[deviation]]\ncheck = \"a\"\nreason = \"b\"\n{rest}");
         check(&table(""), Ok(None));
         check(&table("expires = 2027-01-31\nfingerprint = \"x\""), Ok(Some("2027-01-31")));
-        check(&table("expires = \"2027-01-31\""), Err("deviation.expires of `a` must be a day"));
-        check(&table("expires = 2027-01-31T10:00:00"), Err("deviation.expires of `a` must be a day"));
+        check(&table("expires = \"2027-01-31\""), Err("deviation.expires (a) must be a day"));
+        check(&table("expires = 2027-01-31T10:00:00"), Err("deviation.expires (a) must be a day"));
         check(&table("fingerprnt = \"x\""), Err("did you mean `fingerprint`?"));
         check(&table("fingerprint = 3"), Err("deviation.fingerprint must be a text"));
-        check("[[deviation]]\ncheck = \"a\"", Err("deviation.reason of `a` is missing"));
-        check("[[deviation]]\ncheck = \"a\"\nreason = \" \"", Err("deviation.reason of `a` is missing"));
-        check("[[deviation]]\ncheck = \"a\"\nreason = \"TODO: why\"", Err("of `a` still says TODO"));
+        check("[[deviation]]\ncheck = \"a\"", Err("deviation.reason (a) is missing"));
+        check("[[deviation]]\ncheck = \"a\"\nreason = \" \"", Err("deviation.reason (a) is missing"));
+        check(
+            "[[deviation]]\ncheck = \"a\"\nreason = \"TODO: why\"",
+            Err("deviation.reason (a) still says TODO"),
+        );
         check("[[deviation]]\nreason = \"b\"", Err("deviation.check is missing"));
         check("deviation = 3", Err("write [[deviation]] tables"));
         check(&format!("{}{}", table(""), table("")), Err("declared twice"));

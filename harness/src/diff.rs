@@ -1,5 +1,6 @@
 //! What changed between two runs: verdicts, and checks that one of them did not come to.
 
+use crate::fingerprint::is_within;
 use crate::report::model::{CheckResult, Outcome, Run};
 use countersign_spec::Level;
 use serde::Serialize;
@@ -100,7 +101,7 @@ fn change(one: Option<&CheckResult>, other: Option<&CheckResult>, after: &Run) -
         && (was, is) == (Some(Outcome::Violated), Some(Outcome::Violated))
     {
         if let (Some(known), Some(new)) = (&one.fingerprint, &other.fingerprint)
-            && known != new
+            && !is_within(new, known)
         {
             weight = Weight::Worse;
             notes.push(format!("another finding: {known}  ->  {new}"));

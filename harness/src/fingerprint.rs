@@ -3,12 +3,15 @@
 //! A fingerprint says what was done, which operation answered, with which status and code, and what the check itself found
 //! wrong. Everything that chance, the clock or the target makes up is masked; members of an answer that the finding is not
 //! about are left out, so that a second fault in the same answer is a second fingerprint and does not change the first.
+//!
+//! A rule that every exchange is held to can be broken in several ways in one run. Then the fingerprint lists them all.
 
 use crate::client::WireError;
 use crate::exchange::Exchange;
 use crate::finding::Finding;
 use countersign_spec::Scheme;
 use serde_json::Value;
+use std::collections::BTreeSet;
 
 /// Characters of what was done, and of what was found, that a fingerprint keeps.
 const LONGEST: usize = 160;
@@ -28,6 +31,29 @@ pub fn of(finding: &Finding, scheme: &Scheme) -> String {
         text.push_str(cut(&own).trim_end());
     }
     text
+}
+
+/// The fingerprint of one exchange that broke a rule for all of them, whatever it was sent for.
+#[must_use]
+pub fn of_exchange(exchange: &Exchange, got: &str, scheme: &Scheme) -> String {
+    let own = own_words(got);
+    let answered = answered(exchange, scheme);
+    if own.is_empty() { answered } else { format!("{answered}; {}", cut(&own).trim_end()) }
+}
+
+/// What stands between the ways that one fingerprint lists.
+const BETWEEN: &str = " | ";
+
+/// Several ways to break a rule as one fingerprint.
+#[must_use]
+pub fn all(ways: &BTreeSet<String>) -> String {
+    ways.iter().map(String::as_str).collect::<Vec<_>>().join(BETWEEN)
+}
+
+/// Whether every way of one fingerprint is among those of another.
+#[must_use]
+pub fn is_within(one: &str, other: &str) -> bool {
+    one.split(BETWEEN).all(|way| other.split(BETWEEN).any(|known| known == way))
 }
 
 /// Operation, status and code of an answer, or the kind of silence.
@@ -97,7 +123,8 @@ fn mask(text: &str) -> String {
                 end
             }
             c => {
-                if !c.is_control() {
+                // A bar is what stands between ways.
+                if !c.is_control() && c != '|' {
                     masked.push(c);
                 }
                 c.len_utf8()
@@ -215,6 +242,14 @@ mod tests {
         let got = "no such member; HTTP 200 {\"code\":200}";
         let one = print("asked login", got, 200, r#"{"code":200,"data":{"refreshToken":"x"}}"#);
         assert_eq!(one, print("asked login", got, 200, r#"{"code":200,"data":{}}"#));
+    }
+
+    #[test]
+    fn ways_are_compared_as_a_set() {
+        let ways = |list: &[&str]| all(&list.iter().map(|way| (*way).to_owned()).collect());
+        assert!(is_within(&ways(&["b"]), &ways(&["a", "b"])));
+        assert!(is_within(&ways(&["b", "a"]), &ways(&["a", "b"])));
+        assert!(!is_within(&ways(&["a", "c"]), &ways(&["a", "b"])));
     }
 
     #[test]

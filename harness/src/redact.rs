@@ -32,6 +32,7 @@ impl Secrets {
             return;
         }
         let in_json = escape_json(value);
+        let in_json_differs = in_json != value;
         let ascii = escape_ascii(&in_json, false);
         let ascii_upper = escape_ascii(&in_json, true);
         let in_json_twice = escape_json(&in_json);
@@ -47,7 +48,11 @@ impl Secrets {
             (ascii_outside, form_of(expression, "AS_JSON_IN_JSON_ASCII")),
             (crate::draft::percent(value), form_of(expression, "PERCENT_ENCODED")),
         ];
-        for (value, expression) in forms {
+        let mut echoed = echoes(value, expression);
+        if in_json_differs {
+            echoed.extend(echoes(&escape_json(value), &form_of(expression, "AS_JSON")));
+        }
+        for (value, expression) in forms.into_iter().chain(echoed) {
             if !self.0.iter().any(|secret| secret.value == value) {
                 self.0.push(Secret { value, expression });
             }
@@ -147,11 +152,50 @@ impl Secrets {
     }
 }
 
+/// Forms that only an answer has: as forms and pages write it, in hex, and in Base64 at each place in a longer text.
+fn echoes(value: &str, expression: &str) -> Vec<(String, String)> {
+    use data_encoding::{BASE64_NOPAD, BASE64URL_NOPAD, HEXLOWER, HEXUPPER};
+    let percent = crate::draft::percent(value);
+    let (head, escapes) = percent.split_at(percent.find('%').unwrap_or(percent.len()));
+    // Each piece begins with the two digits of an escape.
+    let digits = escapes.split('%').map(|piece| {
+        let (digits, rest) = piece.split_at(piece.len().min(2));
+        format!("{}{rest}", digits.to_ascii_lowercase())
+    });
+    let lower = format!("{head}{}", digits.collect::<Vec<_>>().join("%"));
+    let mut forms = vec![
+        (percent.replace("%20", "+"), form_of(expression, "FORM_ENCODED")),
+        (lower.replace("%20", "+"), form_of(expression, "FORM_ENCODED")),
+        (lower, form_of(expression, "PERCENT_ENCODED")),
+    ];
+    let html = value.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    for (double, single) in [("&quot;", "&#39;"), ("&quot;", "&#x27;"), ("&#34;", "&#39;"), ("\"", "'")] {
+        forms.push((html.replace('"', double).replace('\'', single), form_of(expression, "AS_HTML")));
+    }
+    // Shorter ones would hide what merely looks like them.
+    if value.len() >= 8 {
+        forms.push((HEXLOWER.encode(value.as_bytes()), form_of(expression, "AS_HEX")));
+        forms.push((HEXUPPER.encode(value.as_bytes()), form_of(expression, "AS_HEX")));
+        for before in 0..3_usize {
+            // Six bits a character: those that share bits with what stands before or behind are not the secret's own.
+            let bytes = [&vec![0; before][..], value.as_bytes()].concat();
+            let (first, last) = ((before * 8).div_ceil(6), bytes.len() * 8 / 6);
+            for encoding in [&BASE64_NOPAD, &BASE64URL_NOPAD] {
+                let whole = encoding.encode(&bytes);
+                if let Some(own) = whole.get(first..last) {
+                    forms.push((own.to_owned(), form_of(expression, "AS_BASE64")));
+                }
+            }
+        }
+    }
+    forms
+}
+
 /// The name of a variable that holds a secret in another form.
 fn form_of(expression: &str, form: &str) -> String {
     let name: String =
         expression.chars().filter(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || *c == '_').collect();
-    format!("${name}_{form}")
+    format!("${}_{form}", name.trim_start_matches(|c: char| c.is_ascii_digit()))
 }
 
 /// Every character beyond ASCII as `\u` escapes, with lower- or upper-case digits.
@@ -192,6 +236,30 @@ mod tests {
         assert_eq!(secrets.hide(r#"{"p":"open \"sesame\""}"#), r#"{"p":"$PASSWORD_AS_JSON"}"#);
         assert_eq!(secrets.split("a open b"), [Ok("a "), Err("$SHORT"), Ok(" b")]);
         assert!(!format!("{secrets:?}").contains("sesame"));
+    }
+
+    #[test]
+    fn encodings_of_a_secret_are_hidden_wherever_they_stand() {
+        use data_encoding::{BASE64, BASE64URL, HEXLOWER};
+        let secret = "open <sesame>?~ 'now'";
+        let mut secrets = Secrets::default();
+        secrets.add(secret, "$PASSWORD");
+        for before in ["", "a", "ab", "abc", "alice:"] {
+            let text = format!("{before}{secret} and so on");
+            for encoded in [BASE64.encode(text.as_bytes()), BASE64URL.encode(text.as_bytes())] {
+                let shown = secrets.hide(&encoded);
+                assert!(shown.contains("$PASSWORD_AS_BASE64"), "{before}: {shown}");
+                assert!(shown.len() < encoded.len(), "{before}: {shown}");
+            }
+            assert!(secrets.hide(&HEXLOWER.encode(text.as_bytes())).contains("$PASSWORD_AS_HEX"));
+        }
+        for written in [
+            "open+%3Csesame%3E%3F~+%27now%27",
+            "open &lt;sesame&gt;?~ &#39;now&#39;",
+            "open%20%3csesame%3e%3f~%20%27now%27",
+        ] {
+            assert!(!secrets.hide(written).contains("sesame"), "{written}");
+        }
     }
 
     #[test]

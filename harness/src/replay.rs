@@ -5,6 +5,7 @@
 
 pub mod case;
 pub mod chain;
+pub mod line;
 pub mod script;
 
 pub use case::Case;

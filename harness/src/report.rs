@@ -1,6 +1,7 @@
 //! What a run amounts to: outcomes folded by cause, counted, and shown.
 
 pub mod curl;
+pub mod differ;
 mod fold;
 pub mod gather;
 pub mod github;
@@ -20,10 +21,14 @@ pub mod text;
 use crate::check::Check;
 use crate::deviation::{self, Deviation};
 use crate::finding::{Finding, Outcome};
-use countersign_spec::Level;
+use crate::redact::Secrets;
+use crate::replay::chain::{self, Chain};
+use crate::replay::{self, line::Line};
+use countersign_spec::{Level, Spec};
 use jiff::civil::Date;
 use model::Reproducible;
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -53,6 +58,22 @@ pub struct Cause {
     pub declared: Option<String>,
     /// How often it came when it was tried again; absent where nobody did.
     pub reproducible: Option<Reproducible>,
+    /// The exchanges that lead to it, where somebody has looked for them.
+    pub chain: Option<Chain>,
+    /// The folder it is kept in, with a script and a case.
+    pub kept: Option<PathBuf>,
+}
+
+impl Cause {
+    /// What repeats it when it is pasted into a shell, and the variables that this needs.
+    #[must_use]
+    pub fn line(&self, secrets: &Secrets) -> Option<Line> {
+        self.chain.as_ref().and_then(replay::line::write).or_else(|| {
+            let text = curl::command(self.finding.exchanges.last()?, secrets);
+            let variables = curl::variables(&text);
+            Some(Line { text, variables })
+        })
+    }
 }
 
 /// A whole run.
@@ -80,6 +101,19 @@ impl Summary {
         let causes = fold::causes(&records, deviations, today);
         let stale = fold::stale(&records, deviations, today);
         Self { records, causes, stale }
+    }
+
+    /// Looks for what leads to the findings that fail a run at this level. `secrets` are those of the profile, `url` is the
+    /// target's.
+    pub fn trace(&mut self, fail_on: Level, spec: &Spec, url: &str, secrets: &Secrets) {
+        for cause in &mut self.causes {
+            if cause.level >= fail_on
+                && cause.declared.is_none()
+                && let Some(scheme) = spec.scheme(&cause.check.scheme)
+            {
+                cause.chain = Some(chain::to(&cause.finding, scheme, url, secrets));
+            }
+        }
     }
 
     /// Causes that fail a run at this level.

@@ -11,6 +11,7 @@ use crate::report::Record;
 use crate::target::Target;
 use countersign_spec::Level;
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -105,6 +106,13 @@ impl Shared {
 /// Runs a check once, when nothing stands in its way, and says how it ended.
 #[must_use]
 pub fn once(target: &Target, check: &Check) -> Outcome {
+    catch_unwind(AssertUnwindSafe(|| judged(target, check))).unwrap_or_else(|_| {
+        // Without a record it would count as nothing at all.
+        Outcome::Inconclusive("the check broke down, a mistake of this program: please report it".to_owned())
+    })
+}
+
+fn judged(target: &Target, check: &Check) -> Outcome {
     let Some(scheme) = target.spec.scheme(&check.scheme) else {
         return Outcome::Skipped(format!("there is no scheme {}", check.scheme));
     };
@@ -138,8 +146,12 @@ pub fn once(target: &Target, check: &Check) -> Outcome {
     match result {
         Ok(()) => Outcome::Held,
         Err(Stop::Found(mut finding)) => {
+            // A rule for all exchanges knows better what broke it.
+            if finding.fingerprint.is_empty() {
+                finding.fingerprint = crate::fingerprint::of(&finding, scheme);
+            }
             let secrets = Secrets::of_profile(&target.profile);
-            finding.fingerprint = secrets.hide(&crate::fingerprint::of(&finding, scheme));
+            finding.fingerprint = secrets.hide(&finding.fingerprint);
             Outcome::Violated(check.level, finding)
         }
         Err(Stop::NotApplicable(reason)) => Outcome::Skipped(reason),

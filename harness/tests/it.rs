@@ -12,6 +12,8 @@ mod independent;
 mod limits;
 #[path = "it/program.rs"]
 mod program;
+#[path = "it/reports.rs"]
+mod reports;
 #[path = "it/same_seed.rs"]
 mod same_seed;
 #[path = "it/secrets.rs"]

@@ -23,8 +23,10 @@ impl Outputs {
         let mut outputs = Self { whole: Vec::new(), streams: Vec::new(), owns_stdout: false };
         for (index, one) in wanted.iter().enumerate() {
             if wanted.iter().take(index).any(|other| other.path == one.path) {
-                let name =
-                    one.path.as_ref().map_or("standard output".to_owned(), |path| path.display().to_string());
+                let name = one
+                    .path
+                    .as_ref()
+                    .map_or_else(|| "standard output".to_owned(), |path| path.display().to_string());
                 return Err(Failure::usage(format!("--report: two reports would go to {name}")));
             }
             let place = Place::prepare(one.path.as_deref())

@@ -67,6 +67,15 @@ impl Stdout {
         Some(bypass)
     }
 
+    /// Columns of the terminal that the page goes to; none where it is no terminal.
+    pub(super) fn width(self) -> Option<usize> {
+        let size = match self {
+            Self::People => terminal_size::terminal_size_of(io::stdout()),
+            Self::Lines | Self::Report => terminal_size::terminal_size_of(io::stderr()),
+        };
+        size.map(|(width, _)| usize::from(width.0))
+    }
+
     /// Shows the page. Whoever reads may have seen enough and be gone.
     pub(super) fn show(self, page: &str) {
         drop(match self {

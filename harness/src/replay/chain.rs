@@ -8,7 +8,7 @@ use crate::finding::Finding;
 use crate::redact::Secrets;
 use crate::report::curl;
 use crate::wallet::{SignAs, Wallet, signature_hex};
-use countersign_spec::{Operation, Role, Scheme, Step};
+use countersign_spec::{Operation, ProofKind, Role, Scheme, Step};
 use secrecy::ExposeSecret as _;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,18 +21,22 @@ const SHORTEST: usize = 12;
 const LONGEST: usize = 24;
 
 /// The way to a finding.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Chain {
     /// In order; the deciding one last.
     pub steps: Vec<Link>,
     /// What stands for secrets, tokens and challenges in it.
     pub secrets: Secrets,
+    /// The target's URL, without a slash at its end.
+    pub base: String,
+    /// The account that logs in on it, where it is one.
+    pub account: Option<String>,
     /// Whether it could not be followed to its beginning.
     pub cut: bool,
 }
 
 /// One exchange on the way.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Link {
     /// What was exchanged in the run.
     pub exchange: Arc<Exchange>,
@@ -87,7 +91,8 @@ pub fn to(finding: &Finding, scheme: &Scheme, base: &str, secrets: &Secrets) -> 
         // Who has used a token or challenge up, or ended its session, belongs to the way.
         for (at, exchange) in log.iter().enumerate() {
             let text = texts.get(at).map(String::as_str).unwrap_or_default();
-            if changes(exchange, scheme) && used.keys().any(|value| repeats(text, value)) {
+            let mut known = brought.iter().filter(|(_, (from, _))| *from < at && needed.contains(from));
+            if changes(exchange, scheme) && known.any(|(value, _)| repeats(text, value)) {
                 needed.insert(at);
             }
         }
@@ -106,7 +111,6 @@ pub fn to(finding: &Finding, scheme: &Scheme, base: &str, secrets: &Secrets) -> 
     // A token that differs from one that was taken in its head or signature only is made from that one.
     let others = finding.secrets.with(secrets).without(is_part);
     let mut all = captured.with(&others);
-    all.add(base.trim_end_matches('/'), "$URL");
     let mut steps = Vec::new();
     for (at, exchange) in log.iter().enumerate().filter(|(at, _)| needed.contains(at)) {
         let number = steps.len() + 1;
@@ -129,7 +133,25 @@ pub fn to(finding: &Finding, scheme: &Scheme, base: &str, secrets: &Secrets) -> 
                 .collect(),
         });
     }
-    Chain { steps, secrets: all, cut }
+    let account = account(&steps, scheme).map(|name| all.hide(&name));
+    Chain { steps, secrets: all, account, base: base.trim_end_matches('/').to_owned(), cut }
+}
+
+/// Who logs in, if it is one and the same by a secret.
+fn account(steps: &[Link], scheme: &Scheme) -> Option<String> {
+    if scheme.proof.kind != ProofKind::Secret {
+        return None;
+    }
+    let mut names = BTreeSet::new();
+    for link in steps {
+        let Some(operation) = scheme.operation(&link.exchange.operation) else { continue };
+        let Some(field) = operation.request_field(Role::Identifier) else { continue };
+        let body: Value = serde_json::from_slice(&link.exchange.request.body.bytes()).unwrap_or_default();
+        if let countersign_spec::Place::Body(pointer) = &field.at {
+            names.extend(body.pointer(pointer).and_then(Value::as_str).map(str::to_owned));
+        }
+    }
+    names.pop_first().filter(|_| names.is_empty())
 }
 
 /// Everything exchanged up to the deciding exchange.
@@ -195,7 +217,7 @@ fn named<'v>(
         let name = name.unwrap_or(stem);
         secrets.add(value, &format!("${name}"));
         if let Some(part) = payload(value) {
-            secrets.add(part, &format!("$(part 2 \"${name}\")"));
+            secrets.add(part, &format!("$(printf %s \"${name}\" | cut -d. -f2)"));
         }
         if let Some((_, (_, pointer))) = used.get_key_value(value) {
             names.insert(name, (from, *pointer));

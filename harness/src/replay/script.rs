@@ -2,6 +2,7 @@
 
 use super::chain::{Chain, Link};
 use crate::exchange::cut;
+use crate::redact::Secrets;
 use crate::report::curl;
 use crate::report::model::Finding;
 use std::collections::BTreeSet;
@@ -25,12 +26,15 @@ pub struct About<'a> {
 #[must_use]
 pub fn write(finding: &Finding, chain: &Chain, about: About<'_>) -> String {
     let mut steps = String::new();
+    let mut secrets = chain.secrets.clone();
+    secrets.add(&chain.base, "$URL");
     let mut required = Vec::new();
     let mut known: BTreeSet<String> = ["URL".to_owned()].into();
     for (index, link) in chain.steps.iter().enumerate() {
-        let text = step(index + 1, link, chain);
+        let text = step(index + 1, link, &secrets);
         let made = link.signs.iter().map(|sign| sign.variable.clone());
         known.extend(made);
+        known.extend(link.takes.iter().map(|taking| taking.variable.clone()));
         for variable in curl::variables(&text) {
             if !known.contains(&variable)
                 && !OWN.contains(&variable.as_str())
@@ -39,7 +43,6 @@ pub fn write(finding: &Finding, chain: &Chain, about: About<'_>) -> String {
                 required.push(variable);
             }
         }
-        known.extend(link.takes.iter().map(|taking| taking.variable.clone()));
         steps.push_str(&text);
     }
     let mut script = String::from("#!/bin/sh\n");
@@ -49,7 +52,7 @@ pub fn write(finding: &Finding, chain: &Chain, about: About<'_>) -> String {
     let _ =
         writeln!(script, "set -u\nURL=${{URL:-{}}}", curl::quote(about.url.trim_end_matches('/'), &none()));
     for variable in &required {
-        let _ = writeln!(script, ": \"${{{variable}:?{}}}\"", meaning(variable));
+        let _ = writeln!(script, ": \"${{{variable}:?{}}}\"", meaning(variable, chain.account.as_deref()));
     }
     if chain.steps.iter().any(|link| !link.signs.is_empty()) {
         script.push_str(SIGNER);
@@ -80,8 +83,6 @@ trap 'rm -rf "$FOLDER"' EXIT
 member() {
     tr -d '\r\n' <"$FOLDER/answer" | sed -n 's/.*"'"$1"'"[[:space:]]*:[[:space:]]*"\([^"]*\)".*/\1/p'
 }
-# A part of a token, by number.
-part() { printf %s "$2" | cut -d. -f"$1"; }
 # Ends where an answer lacks what the next request needs.
 needed() {
     [ -n "$2" ] && return
@@ -92,8 +93,8 @@ show() { echo "   < HTTP $STATUS $(head -c 2000 "$FOLDER/answer" 2>/dev/null)"; 
 
 "#;
 
-fn none() -> crate::redact::Secrets {
-    crate::redact::Secrets::default()
+fn none() -> Secrets {
+    Secrets::default()
 }
 
 fn head(finding: &Finding, chain: &Chain, about: About<'_>) -> Vec<String> {
@@ -120,14 +121,14 @@ fn head(finding: &Finding, chain: &Chain, about: About<'_>) -> Vec<String> {
     lines.iter().map(|line| one_line(line)).collect()
 }
 
-fn step(number: usize, link: &Link, chain: &Chain) -> String {
+fn step(number: usize, link: &Link, secrets: &Secrets) -> String {
     let exchange = &link.exchange;
     let mut text = String::new();
     let title = format!(
         "{number}. {}: {} {}",
         exchange.operation,
         exchange.request.method,
-        cut(&chain.secrets.hide(&exchange.request.path), 200)
+        cut(&secrets.hide(&exchange.request.path), 200)
     );
     let _ = writeln!(text, "echo {}", curl::quote(&one_line(&title), &none()));
     for sign in &link.signs {
@@ -138,7 +139,7 @@ fn step(number: usize, link: &Link, chain: &Chain) -> String {
             sign.variable, sign.key
         );
     }
-    let call = curl::call(exchange, &chain.secrets, LONGEST_BODY);
+    let call = curl::call(exchange, secrets, LONGEST_BODY);
     let _ = writeln!(
         text,
         "STATUS=$({}curl -sS -o \"$FOLDER/answer\" -w '%{{http_code}}' {}\n)",
@@ -176,7 +177,7 @@ fn ending(finding: &Finding, status: Option<u16>) -> String {
 }
 
 /// What somebody has to set a variable to.
-fn meaning(variable: &str) -> String {
+fn meaning(variable: &str, account: Option<&str>) -> String {
     let form = [
         ("_AS_JSON_IN_JSON_ASCII", "as JSON in JSON with escapes for all but ASCII"),
         ("_AS_JSON_ASCII_IN_JSON", "as JSON in JSON with escapes for all but ASCII"),
@@ -196,7 +197,12 @@ fn meaning(variable: &str) -> String {
     if variable.ends_with("_WALLET") {
         return "set it to the private key of the wallet in the profile".to_owned();
     }
-    "set it to this secret of the profile, or of fixtures/accounts.toml".to_owned()
+    // What stands in the message of an expansion must not be one itself, nor end it.
+    let plain = |c: &char| c.is_alphanumeric() || " .-_@:/".contains(*c);
+    match account {
+        Some(name) => format!("set it to the secret of {}", name.chars().filter(plain).collect::<String>()),
+        None => "set it to this secret of the profile, or of fixtures/accounts.toml".to_owned(),
+    }
 }
 
 /// Control characters as spaces.

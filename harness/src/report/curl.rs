@@ -74,9 +74,29 @@ pub fn quote(text: &str, secrets: &Secrets) -> String {
         .into_iter()
         .map(|piece| match piece {
             Ok(plain) => format!("'{}'", plain.replace('\'', r"'\''")),
-            Err(expression) => format!("\"{expression}\""),
+            Err(expression) => format!("\"{}\"", for_any_shell(expression)),
         })
         .collect()
+}
+
+/// An expression over a variable as every POSIX shell understands it: letter cases and first characters are bash's alone.
+fn for_any_shell(expression: &str) -> String {
+    let (Some(open), Some(close)) = (expression.find("${"), expression.find('}')) else {
+        return expression.to_owned();
+    };
+    let (before, inner, after) =
+        (&expression[..open], &expression[open + 2..close], &expression[close + 1..]);
+    let first = inner.split_once(":0:").filter(|(_, count)| count.bytes().all(|byte| byte.is_ascii_digit()));
+    let changed = if let Some(name) = inner.strip_suffix("^^") {
+        format!("$(printf %s \"${name}\" | awk '{{ print toupper($0) }}')")
+    } else if let Some(name) = inner.strip_suffix(",,") {
+        format!("$(printf %s \"${name}\" | awk '{{ print tolower($0) }}')")
+    } else if let Some((name, count)) = first {
+        format!("$(printf %.{count}s \"${name}\")")
+    } else {
+        return expression.to_owned();
+    };
+    format!("{before}{changed}{after}")
 }
 
 /// The variables a command needs, in order.
@@ -123,6 +143,26 @@ mod tests {
         assert!(command.contains(r#"'{"p":"'"$ALICE_PASSWORD"'","n":"it'\''s"}'"#), "{command}");
         assert!(!command.contains("open sesame"));
         assert_eq!(variables(&command), ["ALICE_PASSWORD"]);
+    }
+
+    #[test]
+    fn expressions_are_those_of_any_shell() {
+        let check = |expression: &str, expected: &str| {
+            let mut secrets = Secrets::default();
+            secrets.add("altered", expression);
+            let script = format!("printf %s {}", quote("altered", &secrets));
+            let output = std::process::Command::new("sh")
+                .args(["-c", &script])
+                .env("WORD", "Open Sesame")
+                .output()
+                .unwrap();
+            assert_eq!(String::from_utf8(output.stdout).unwrap(), expected, "{script}");
+        };
+        check("${WORD^^}", "OPEN SESAME");
+        check("${WORD,,}", "open sesame");
+        check("${WORD:0:4}*", "Open*");
+        check("${WORD%?}", "Open Sesam");
+        check(" ${WORD}", " Open Sesame");
     }
 
     #[test]

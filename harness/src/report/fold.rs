@@ -91,6 +91,8 @@ fn folded(violations: &[Violation<'_>]) -> Vec<Cause> {
             folded: Vec::new(),
             declared: violation.declared.map(|deviation| deviation.reason.clone()),
             reproducible: None,
+            chain: None,
+            kept: None,
         });
     }
     for violation in violations {

@@ -5,7 +5,7 @@ use super::model::{
     Verdict,
 };
 use super::page::About;
-use super::{Cause, Record, Summary, curl};
+use super::{Cause, Record, Summary, differ};
 use crate::exchange::cut;
 use crate::finding;
 use crate::redact::Secrets;
@@ -27,7 +27,8 @@ pub fn run(
     spec: &Spec,
     secrets: &Secrets,
 ) -> Run {
-    let findings: Vec<Finding> = summary.causes.iter().map(|cause| finding(cause, about, secrets)).collect();
+    let findings: Vec<Finding> =
+        summary.causes.iter().map(|cause| finding(cause, about, spec, secrets)).collect();
     let folded: BTreeMap<&str, &Finding> = findings
         .iter()
         .flat_map(|finding| finding.folded.iter().map(move |name| (name.as_str(), finding)))
@@ -156,10 +157,10 @@ fn check(
     }
 }
 
-fn finding(cause: &Cause, about: &About, secrets: &Secrets) -> Finding {
+fn finding(cause: &Cause, about: &About, spec: &Spec, secrets: &Secrets) -> Finding {
     let found = &cause.finding;
     let secrets = found.secrets.with(secrets);
-    let command = found.exchanges.last().map(|exchange| curl::command(exchange, &secrets));
+    let line = cause.line(&secrets);
     let hide = |text: &str| secrets.hide(text);
     Finding {
         check: cause.check.name.clone(),
@@ -171,11 +172,14 @@ fn finding(cause: &Cause, about: &About, secrets: &Secrets) -> Finding {
         did: hide(&found.did),
         expected: hide(&found.expected),
         got: hide(&found.got),
-        differences: Vec::new(),
+        differences: spec
+            .scheme(&cause.check.scheme)
+            .map(|scheme| differ::differences(found, scheme, &secrets))
+            .unwrap_or_default(),
         hint: found.hint.as_deref().map(hide),
         exchanges: found.exchanges.iter().map(|exchange| self::exchange(exchange, &secrets)).collect(),
-        variables: command.as_deref().map(curl::variables).unwrap_or_default(),
-        curl: command,
+        variables: line.as_ref().map(|line| line.variables.clone()).unwrap_or_default(),
+        curl: line.map(|line| line.text),
         again: hide(&about.again(&cause.check.name)),
         folded: cause.folded.clone(),
         declared: cause.declared.as_deref().map(hide),

@@ -24,27 +24,13 @@ pub fn write(run: &Run) -> String {
         run.requests, run.seconds, run.seed, run.tool.name, run.tool.version
     );
     table(&mut page, run);
-    let mut parts: [(&str, Vec<&Finding>); 3] = [
-        ("Findings", Vec::new()),
-        ("Advice, which does not fail this run", Vec::new()),
-        ("Declared", Vec::new()),
-    ];
-    for finding in &run.findings {
-        let part = if finding.fails {
-            0
-        } else if finding.declared.is_none() {
-            1
-        } else {
-            2
-        };
-        parts[part].1.push(finding);
-    }
-    for (title, findings) in parts.iter().filter(|(_, findings)| !findings.is_empty()) {
-        let _ = writeln!(page, "### {title}\n");
-        for finding in findings {
-            self::finding(&mut page, finding, run);
-        }
-    }
+    let advice = |finding: &&Finding| !finding.fails && finding.declared.is_none();
+    let declared = |finding: &&Finding| !finding.fails && finding.declared.is_some();
+    part(&mut page, "Findings", run, &run.failing().collect::<Vec<_>>());
+    let advice: Vec<&Finding> = run.findings.iter().filter(advice).collect();
+    part(&mut page, "Advice, which does not fail this run", run, &advice);
+    let declared: Vec<&Finding> = run.findings.iter().filter(declared).collect();
+    part(&mut page, "Declared by the profile", run, &declared);
     if !run.stale.is_empty() {
         page.push_str("### Declared, and not seen\n\n");
         for stale in &run.stale {
@@ -54,6 +40,16 @@ pub fn write(run: &Run) -> String {
     }
     reasons(&mut page, run);
     page
+}
+
+fn part(page: &mut String, title: &str, run: &Run, findings: &[&Finding]) {
+    if findings.is_empty() {
+        return;
+    }
+    let _ = writeln!(page, "### {title}\n");
+    for finding in findings {
+        self::finding(page, finding, run);
+    }
 }
 
 fn table(page: &mut String, run: &Run) {

@@ -1,13 +1,15 @@
 //! The page for people: what departs, how to see it again, and what the run covered.
 
-use super::model::{Verdict, level_word};
-use super::{Cause, Summary, curl};
+use super::model::{Difference, Verdict, level_word};
+use super::{Cause, Summary, curl, differ};
+use crate::check::Group;
+use crate::confirm;
 use crate::exchange::{Exchange, cut};
 use crate::finding::Outcome;
 use crate::redact::Secrets;
 use anstyle::{AnsiColor, Style};
 use countersign_spec::{Level, Spec};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::time::SystemTime;
 
@@ -36,6 +38,8 @@ pub struct About {
     pub cases: u32,
     /// Ids of the schemes that were judged.
     pub schemes: Vec<String>,
+    /// Columns of the terminal; none where lines are to stay whole.
+    pub width: Option<usize>,
 }
 
 impl About {
@@ -43,6 +47,13 @@ impl About {
     #[must_use]
     pub fn again(&self, check: &str) -> String {
         format!("{} {} --seed {} --exact '{check}'", self.program, self.target_flags, self.seed)
+    }
+
+    /// The command that runs several checks again, and no other.
+    #[must_use]
+    pub fn again_all<'c>(&self, checks: impl Iterator<Item = &'c str>) -> String {
+        let names: String = checks.map(|check| format!(" --check {check}")).collect();
+        format!("{} {} --seed {}{names}", self.program, self.target_flags, self.seed)
     }
 }
 
@@ -71,14 +82,22 @@ pub fn write(summary: &Summary, about: &About, verdict: (Verdict, &str), spec: &
         line(&mut page, &format!("declared  {}: {reason}", cause.check.name));
     }
     for stale in &summary.stale {
+        let which = stale.fingerprint.as_ref().map(|known| format!("\n          it was: {known}"));
         let text = format!(
-            "stale     {}: the profile declares a deviation that did not occur ({})",
-            stale.check, stale.reason
+            "stale     {}: the profile declares a deviation that did not occur ({}); take it out{}",
+            stale.check,
+            stale.reason,
+            which.unwrap_or_default()
         );
         line(&mut page, &text);
     }
     table(&mut page, summary);
-    reasons(&mut page, summary);
+    groups(&mut page, summary, about);
+    reasons(&mut page, summary, about);
+    if failing.len() > 1 {
+        let names = failing.iter().map(|cause| cause.check.name.as_str());
+        line(&mut page, &format!("these again: {}\n", about.again_all(names)));
+    }
     closing(&mut page, summary, about, verdict);
     page
 }
@@ -99,12 +118,46 @@ fn line(page: &mut String, text: &str) {
     page.push('\n');
 }
 
-/// One labelled entry; further lines are indented under the first.
+/// One labelled entry; further lines are indented under the first. No control character of a target gets through.
 fn entry(page: &mut String, label: &str, text: &str) {
     for (index, part) in text.lines().enumerate() {
         let label = if index == 0 { label } else { "" };
+        let part = part.escape_control();
         let _ = writeln!(page, "      {}{label:<9}{} {part}", DIM.render(), DIM.render_reset());
     }
+}
+
+/// An entry of words, broken between them where the terminal is narrower.
+fn words(page: &mut String, label: &str, text: &str, about: &About) {
+    // A narrower column would be no easier to read than lines that the terminal breaks.
+    match about.width.map(|width| width.saturating_sub(16)).filter(|width| *width >= 20) {
+        Some(width) => entry(page, label, &wrapped(text, width)),
+        None => entry(page, label, text),
+    }
+}
+
+/// The text in lines of at most so many characters, longer words aside.
+fn wrapped(text: &str, width: usize) -> String {
+    let mut lines = String::with_capacity(text.len());
+    for (index, line) in text.lines().enumerate() {
+        if index > 0 {
+            lines.push('\n');
+        }
+        let mut column = 0;
+        for word in line.split(' ') {
+            let length = word.chars().count();
+            if column > 0 && column + 1 + length > width {
+                lines.push('\n');
+                column = 0;
+            } else if column > 0 {
+                lines.push(' ');
+                column += 1;
+            }
+            lines.push_str(word);
+            column += length;
+        }
+    }
+    lines
 }
 
 fn finding(page: &mut String, cause: &Cause, about: &About, spec: &Spec) {
@@ -117,25 +170,43 @@ fn finding(page: &mut String, cause: &Cause, about: &About, spec: &Spec) {
         cause.check.name,
         level_word(cause.level)
     );
-    clauses(page, cause, spec);
+    clauses(page, cause, about, spec);
     let found = &cause.finding;
-    entry(page, "did", &found.secrets.hide(&found.did));
-    entry(page, "expected", &found.secrets.hide(&found.expected));
-    entry(page, "got", &cut(&found.got, 600));
+    words(page, "did", &found.secrets.hide(&found.did), about);
+    words(page, "expected", &found.secrets.hide(&found.expected), about);
+    words(page, "got", &cut(&found.got.escape_control(), 600), about);
+    let scheme = spec.scheme(&cause.check.scheme);
+    let differences = scheme.map(|scheme| differ::differences(found, scheme, &found.secrets));
+    for (index, difference) in differences.iter().flatten().enumerate() {
+        differs(page, if index == 0 { "differs" } else { "" }, difference);
+    }
     if let Some(hint) = &found.hint {
-        entry(page, "hint", &found.secrets.hide(hint));
+        words(page, "hint", &found.secrets.hide(hint), about);
     }
     for exchange in &found.exchanges {
         show(page, exchange, &found.secrets);
     }
-    if let Some(exchange) = found.exchanges.last() {
-        let command = curl::command(exchange, &found.secrets);
-        let variables = curl::variables(&command);
-        entry(page, "curl", &command);
-        if !variables.is_empty() {
-            let set: Vec<String> = variables.iter().map(|name| format!("{name}=…")).collect();
-            entry(page, "with", &format!("export {}", set.join(" ")));
+    if let Some(times) = cause.reproducible {
+        words(page, "tried", &confirm::says(times), about);
+    }
+    if let Some(command) = cause.line(&found.secrets) {
+        entry(page, "curl", &command.text);
+        if !command.variables.is_empty() {
+            let set: Vec<String> = command.variables.iter().map(|name| format!("{name}=…")).collect();
+            let account = cause.chain.as_ref().and_then(|chain| chain.account.as_ref());
+            let whose = account.map(|name| format!("  # the account is {name}")).unwrap_or_default();
+            entry(page, "with", &format!("export {}{whose}", set.join(" ")));
         }
+    }
+    if let Some(folder) = &cause.kept {
+        entry(
+            page,
+            "script",
+            &format!(
+                "sh {}",
+                curl::quote(&folder.join("repeat.sh").display().to_string(), &Secrets::default())
+            ),
+        );
     }
     entry(page, "again", &about.again(&cause.check.name));
     if !cause.folded.is_empty() {
@@ -147,15 +218,32 @@ fn finding(page: &mut String, cause: &Cause, about: &About, spec: &Spec) {
             cause.folded.len(),
             shown.join(", ")
         );
-        entry(page, "like", &text);
+        words(page, "like", &text, about);
     }
     page.push('\n');
 }
 
-fn clauses(page: &mut String, cause: &Cause, spec: &Spec) {
+/// A line of the diff against the documented example: red is what is missing, green what is there instead.
+fn differs(page: &mut String, label: &str, difference: &Difference) {
+    let style = match (&difference.expected, &difference.got) {
+        (Some(_), None) => AnsiColor::Red.on_default(),
+        (None, Some(_)) => AnsiColor::Green.on_default(),
+        _ => AnsiColor::Yellow.on_default(),
+    };
+    let text = difference.to_string().escape_control();
+    let (label_style, reset) = (DIM.render(), DIM.render_reset());
+    let _ = writeln!(
+        page,
+        "      {label_style}{label:<9}{reset} {}{text}{}",
+        style.render(),
+        style.render_reset()
+    );
+}
+
+fn clauses(page: &mut String, cause: &Cause, about: &About, spec: &Spec) {
     for id in cause.check.clauses.iter().take(3) {
         if let Some(clause) = spec.clause(id) {
-            entry(page, "clause", &format!("{}: {} ({})", clause.id, clause.says, clause.source));
+            words(page, "clause", &format!("{}: {} ({})", clause.id, clause.says, clause.source), about);
         }
     }
 }
@@ -178,7 +266,7 @@ fn short(page: &mut String, cause: &Cause, spec: &Spec) {
         page,
         "      {}; got {}",
         cause.finding.secrets.hide(&cause.finding.did),
-        cut(&cause.finding.got, 160)
+        cut(&cause.finding.got.escape_control(), 160)
     );
 }
 
@@ -208,12 +296,12 @@ fn show(page: &mut String, exchange: &Exchange, secrets: &Secrets) {
     }
 }
 
-trait EscapeControl {
+pub(super) trait EscapeControl {
     /// Control characters as escapes, so that no answer can draw on the reader's terminal.
     fn escape_control(&self) -> String;
 }
 
-impl EscapeControl for String {
+impl EscapeControl for str {
     fn escape_control(&self) -> String {
         self.chars()
             .flat_map(|c| if c.is_control() { c.escape_default().collect::<Vec<_>>() } else { vec![c] })
@@ -237,7 +325,7 @@ fn table(page: &mut String, summary: &Summary) {
     line(
         page,
         &format!(
-            "{}{:<12} {:>6} {:>9} {:>8} {:>13} {:>8}{}",
+            "{}{:<11} {:>6} {:>9} {:>8} {:>13} {:>8}{}",
             BOLD.render(),
             "scheme",
             "held",
@@ -251,13 +339,51 @@ fn table(page: &mut String, summary: &Summary) {
     for (scheme, row) in rows {
         line(
             page,
-            &format!("{scheme:<12} {:>6} {:>9} {:>8} {:>13} {:>8}", row[0], row[1], row[2], row[3], row[4]),
+            &format!("{scheme:<11} {:>6} {:>9} {:>8} {:>13} {:>8}", row[0], row[1], row[2], row[3], row[4]),
         );
     }
     page.push('\n');
 }
 
-fn reasons(page: &mut String, summary: &Summary) {
+/// What was held of what was judged, by group and scheme. Schemes that do not fit beside the others stand below.
+fn groups(page: &mut String, summary: &Summary, about: &About) {
+    let mut cells: BTreeMap<(Group, &str), (usize, usize)> = BTreeMap::new();
+    for record in &summary.records {
+        let (held, judged) = cells.entry((record.check.group, &record.check.scheme)).or_default();
+        *held += usize::from(matches!(record.outcome, Outcome::Held));
+        *judged += usize::from(matches!(record.outcome, Outcome::Held | Outcome::Violated(..)));
+    }
+    let groups: BTreeSet<Group> = cells.keys().map(|(group, _)| *group).collect();
+    let schemes: BTreeSet<&str> = cells.keys().map(|(_, scheme)| *scheme).collect();
+    let schemes: Vec<&str> = schemes.into_iter().collect();
+    let column = schemes.iter().map(|scheme| scheme.chars().count()).max().unwrap_or_default().max(9) + 2;
+    let beside = (about.width.unwrap_or(80).saturating_sub(GROUPS) / column).max(1);
+    for schemes in schemes.chunks(beside) {
+        let heads: String = schemes.iter().map(|scheme| format!("{scheme:>column$}")).collect();
+        line(page, &format!("{}{:<GROUPS$}{heads}{}", BOLD.render(), "held of", BOLD.render_reset()));
+        for group in &groups {
+            let _ = write!(page, "{:<GROUPS$}", group.word());
+            for scheme in schemes {
+                let (style, cell) = match cells.get(&(*group, *scheme)) {
+                    None | Some((_, 0)) => (DIM, "-".to_owned()),
+                    Some((held, judged)) if held == judged => (Style::new(), format!("{held}/{judged}")),
+                    Some((held, judged)) => (AnsiColor::Red.on_default(), format!("{held}/{judged}")),
+                };
+                let _ = write!(page, "{}{cell:>column$}{}", style.render(), style.render_reset());
+            }
+            page.push('\n');
+        }
+        page.push('\n');
+    }
+}
+
+/// Columns before a reason.
+const REASONS: usize = 20;
+
+/// Columns for the names of groups.
+const GROUPS: usize = 12;
+
+fn reasons(page: &mut String, summary: &Summary, about: &About) {
     let skipped = summary.reasons(|outcome| match outcome {
         Outcome::Skipped(reason) => Some(reason),
         _ => None,
@@ -268,7 +394,11 @@ fn reasons(page: &mut String, summary: &Summary) {
     });
     for (title, list) in [("skipped", skipped), ("inconclusive", unsure)] {
         for (reason, count) in &list {
-            line(page, &format!("{title:<13} {count:>4}  {}", cut(reason, 300)));
+            let reason = cut(&reason.escape_control(), 300);
+            let room = about.width.map(|width| width.saturating_sub(REASONS)).filter(|room| *room >= 20);
+            let reason = room.map_or_else(|| reason.clone(), |room| wrapped(&reason, room));
+            let reason = reason.replace('\n', &format!("\n{:REASONS$}", ""));
+            line(page, &format!("{title:<13} {count:>4}  {reason}"));
         }
         if !list.is_empty() {
             page.push('\n');
@@ -286,16 +416,30 @@ fn closing(page: &mut String, summary: &Summary, about: &About, (verdict, says):
         _ => colour(Level::Must),
     };
     let paced = if about.paced > 0 { format!(", {} waits for a limit", about.paced) } else { String::new() };
-    line(
-        page,
-        &format!(
-            "{}{}{}: {says}; {judged} checks judged, {advice} advice, {} requests in {:.1} s{paced}, seed {}",
-            style.render(),
-            about.url,
-            style.render_reset(),
-            about.requests,
-            about.seconds,
-            about.seed
-        ),
+    let text = format!(
+        "{}: {says}; {judged} checks judged, {advice} advice, {} requests in {:.1} s{paced}, seed {}",
+        about.url, about.requests, about.seconds, about.seed
     );
+    let text = about.width.map_or_else(|| text.clone(), |width| wrapped(&text, width));
+    let url = format!("{}{}{}", style.render(), about.url, style.render_reset());
+    line(page, &text.replacen(&about.url, &url, 1));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_broken_at_spaces_and_long_ones_stay_whole() {
+        assert_eq!(wrapped("one two three", 7), "one two\nthree");
+        assert_eq!(wrapped("a verylongword b", 5), "a\nverylongword\nb");
+        assert_eq!(wrapped("first\nsecond line", 20), "first\nsecond line");
+    }
+
+    #[test]
+    fn nothing_that_a_target_says_draws_on_the_terminal() {
+        let mut page = String::new();
+        entry(&mut page, "got", "a\u{1b}[2Jb\u{7}");
+        assert!(page.contains("a\\u{1b}[2Jb\\u{7}"), "{page:?}");
+    }
 }

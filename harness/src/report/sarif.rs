@@ -137,9 +137,9 @@ fn uri(url: &str) -> String {
     for (index, byte) in whole.bytes().enumerate() {
         let next = whole.as_bytes().get(index + 1..index + 3);
         let escape = byte == b'%' && !next.is_some_and(|two| two.iter().all(u8::is_ascii_hexdigit));
-        // Brackets belong to an IPv6 host alone.
+        // Brackets belong to an IPv6 host alone, right behind the scheme.
         let host = matches!(byte, b'[' | b']')
-            && !whole[..index].trim_start_matches("https://").trim_start_matches("http://").contains('/');
+            && whole.get(..index).is_some_and(|before| before.matches('/').count() == 2);
         if (allowed(byte) && !escape) || host {
             uri.push(char::from(byte));
         } else {

@@ -23,14 +23,15 @@ pub fn finding(finding: &Finding, run: &Run) -> String {
 pub fn evidence(finding: &Finding) -> String {
     let mut text = String::new();
     let mut entry = |label: &str, said: &str| {
-        let _ = writeln!(text, "{label:<9} {said}");
+        for (index, line) in said.lines().enumerate() {
+            let _ = writeln!(text, "{:<9} {line}", if index == 0 { label } else { "" });
+        }
     };
     entry("did", &finding.did);
     entry("expected", &finding.expected);
     entry("got", &finding.got);
-    for difference in &finding.differences {
-        entry("", &difference.to_string());
-    }
+    let differences: Vec<String> = finding.differences.iter().map(ToString::to_string).collect();
+    entry("differs", &differences.join("\n"));
     if let Some(hint) = &finding.hint {
         entry("hint", hint);
     }

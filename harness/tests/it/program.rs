@@ -36,12 +36,18 @@ impl Run {
 
 /// `countersign` with these arguments.
 pub(crate) fn countersign(arguments: &[&str]) -> Run {
+    countersign_with(arguments, &[])
+}
+
+/// `countersign` with these arguments and variables.
+pub(crate) fn countersign_with(arguments: &[&str], variables: &[(&str, &str)]) -> Run {
     let start = Instant::now();
     let child = Command::new(env!("CARGO_BIN_EXE_countersign"))
         .args(arguments)
         // What a developer has set must not decide how a test ends.
         .env_remove("COLUMNS")
         .env("NO_COLOR", "1")
+        .envs(variables.iter().copied())
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

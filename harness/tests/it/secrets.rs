@@ -1,6 +1,6 @@
 //! What a profile keeps secret is nowhere in what the program writes, not even where the target shouts it back.
 
-use crate::program::{Run, countersign, file, path};
+use crate::program::{Run, countersign_with, file, path};
 use crate::stub::{Asked, Reply, Stub, examples};
 use serde_json::{Value, json};
 
@@ -26,7 +26,7 @@ hs256 = "canary-signing-key-of-thirty-two-bytes-or-more"
         ("cbs", "user", "password"),
     ] {
         for (account, secret) in
-            [("one", r#"canary "quoted" \\ Überfähre 7"#), ("two", "canary-plain-0123456789")]
+            [("one", r#"canary "quoted" \\ Überfähre 7"#), ("two", "env:COUNTERSIGN_TEST_SECRET")]
         {
             let secret = toml::Value::String(secret.to_owned());
             let lines =
@@ -37,12 +37,29 @@ hs256 = "canary-signing-key-of-thirty-two-bytes-or-more"
     text
 }
 
-fn check(run: &Run, what: &str) {
+/// A secret of an account, from the environment.
+const FROM_ENVIRONMENT: &str = "canary-plain-0123456789";
+
+/// The word as it stands in text, in hex, and in Base64 at each of the three places.
+fn forms() -> Vec<String> {
+    let base64 = |before: &str| {
+        // What the word shares no bits of with its neighbours.
+        let encoded = data_encoding::BASE64_NOPAD.encode(format!("{before}{CANARY}").as_bytes());
+        encoded[(before.len() * 8).div_ceil(6)..(before.len() + CANARY.len()) * 8 / 6].to_lowercase()
+    };
+    let hex = data_encoding::HEXLOWER.encode(CANARY.as_bytes());
+    vec![CANARY.to_owned(), hex, base64(""), base64("x"), base64("xx")]
+}
+
+fn check((run, reports): &(Run, Vec<(String, String)>), what: &str) {
     assert_eq!(run.code, Some(1), "{what}: {}", run.stderr);
-    for (place, text) in [("stdout", &run.stdout), ("stderr", &run.stderr)] {
+    assert_eq!(reports.len(), KINDS.len(), "{what}: {}", run.stderr);
+    let pages = [("stdout".to_owned(), run.stdout.clone()), ("stderr".to_owned(), run.stderr.clone())];
+    for (place, text) in pages.iter().chain(reports) {
         let lower = text.to_lowercase();
-        let leaks: Vec<&str> = lower
-            .match_indices(CANARY)
+        let leaks: Vec<&str> = forms()
+            .iter()
+            .flat_map(|form| lower.match_indices(form.as_str()))
             .map(|(at, _)| {
                 let start = lower.floor_char_boundary(at.saturating_sub(60));
                 &lower[start..lower.ceil_char_boundary(at + 60)]
@@ -58,24 +75,47 @@ fn echo(asked: &Asked) -> Value {
     let body: Value = serde_json::from_slice(&asked.body).unwrap_or(Value::Null);
     let headers: serde_json::Map<String, Value> =
         asked.headers.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
-    json!({ "request": asked.text(), "body": body, "headers": headers })
+    let text = asked.text();
+    json!({
+        "request": text, "body": body, "headers": headers,
+        "base64": data_encoding::BASE64.encode(text.as_bytes()),
+        "hex": data_encoding::HEXLOWER.encode(text.as_bytes()),
+    })
 }
 
-fn judge(answer: impl Fn(&Asked) -> Reply + Send + Sync + 'static, flags: &[&str]) -> Run {
+/// Every kind of report.
+const KINDS: [&str; 8] = ["junit", "json", "ndjson", "sarif", "har", "tap", "md", "github"];
+
+/// Judges and returns the run with all of its reports.
+fn judge(
+    answer: impl Fn(&Asked) -> Reply + Send + Sync + 'static,
+    flags: &[&str],
+) -> (Run, Vec<(String, String)>) {
     let stub = Stub::start(answer);
     let profile = file(&profile());
     let url = stub.url();
     let arguments =
         ["conformance", "--url", &url, "--profile", path(&profile), "--seed", "5", "--level", "may"];
-    let run = countersign(&[&arguments[..], flags].concat());
+    let folder = tempfile::tempdir().unwrap();
+    let wanted: Vec<String> =
+        KINDS.iter().map(|kind| format!("--report={kind}={}", folder.path().join(kind).display())).collect();
+    let mut all = [&arguments[..], flags].concat();
+    all.extend(wanted.iter().map(String::as_str));
+    let run = countersign_with(&all, &[("COUNTERSIGN_TEST_SECRET", FROM_ENVIRONMENT)]);
+    let reports = KINDS
+        .iter()
+        .filter_map(|kind| {
+            Some(((*kind).to_owned(), std::fs::read_to_string(folder.path().join(kind)).ok()?))
+        })
+        .collect();
     let sent = stub.asked();
     let heard = |secret: &str| sent.iter().any(|asked| asked.text().contains(secret));
     assert!(
         heard("canary-header-4711") && heard("canary-tenant-0815"),
         "the headers never reached the target"
     );
-    assert!(heard("canary-plain-0123456789"), "the password never reached the target");
-    run
+    assert!(heard(FROM_ENVIRONMENT), "the password never reached the target");
+    (run, reports)
 }
 
 #[test]
