@@ -2,6 +2,8 @@
 
 #[path = "it/command_line.rs"]
 mod command_line;
+#[path = "it/findings.rs"]
+mod findings;
 #[path = "it/generate_own.rs"]
 mod generate_own;
 #[path = "it/generate_suite.rs"]

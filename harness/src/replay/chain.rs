@@ -8,7 +8,7 @@ use crate::finding::Finding;
 use crate::redact::Secrets;
 use crate::report::curl;
 use crate::wallet::{SignAs, Wallet, signature_hex};
-use countersign_spec::{Operation, ProofKind, Role, Scheme, Step};
+use countersign_spec::{Operation, Place, ProofKind, Role, Scheme, Step};
 use secrecy::ExposeSecret as _;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -111,20 +111,22 @@ pub fn to(finding: &Finding, scheme: &Scheme, base: &str, secrets: &Secrets) -> 
     // A token that differs from one that was taken in its head or signature only is made from that one.
     let others = finding.secrets.with(secrets).without(is_part);
     let mut all = captured.with(&others);
-    let mut steps = Vec::new();
+    let (mut steps, mut signed) = (Vec::new(), BTreeSet::new());
     for (at, exchange) in log.iter().enumerate().filter(|(at, _)| needed.contains(at)) {
-        let number = steps.len() + 1;
-        let signs = signing(exchange, scheme, finding, &captured, &all, number);
-        for (signature, sign) in &signs {
+        let mut signs = Vec::new();
+        if let Some((signature, sign)) = signing(exchange, scheme, finding, &captured, &all, signed.len() + 1)
+            && signed.insert(signature.clone())
+        {
             let mut own = Secrets::default();
-            own.add(signature, &format!("${}", sign.variable));
+            own.add(&signature, &format!("${}", sign.variable));
             all = own.with(&all);
+            signs.push(sign);
         }
         let takes = names.iter().filter(|(_, (from, _))| *from == at);
         steps.push(Link {
             exchange: Arc::clone(exchange),
             shown: is_shown(exchange),
-            signs: signs.into_iter().map(|(_, sign)| sign).collect(),
+            signs,
             takes: takes
                 .map(|(variable, (_, pointer))| Taking {
                     variable: variable.clone(),
@@ -147,7 +149,7 @@ fn account(steps: &[Link], scheme: &Scheme) -> Option<String> {
         let Some(operation) = scheme.operation(&link.exchange.operation) else { continue };
         let Some(field) = operation.request_field(Role::Identifier) else { continue };
         let body: Value = serde_json::from_slice(&link.exchange.request.body.bytes()).unwrap_or_default();
-        if let countersign_spec::Place::Body(pointer) = &field.at {
+        if let Place::Body(pointer) = &field.at {
             names.extend(body.pointer(pointer).and_then(Value::as_str).map(str::to_owned));
         }
     }
@@ -230,9 +232,7 @@ fn named<'v>(
 fn stem(operation: Option<&Operation>, pointer: &str) -> String {
     let role = operation.and_then(|operation| {
         let mut fields = operation.success.fields.iter();
-        fields
-            .find(|field| field.at == countersign_spec::Place::Body(pointer.to_owned()))
-            .map(|field| field.role)
+        fields.find(|field| field.at == Place::Body(pointer.to_owned())).map(|field| field.role)
     });
     match role {
         Some(Role::AccessToken) => return "ACCESS_TOKEN".to_owned(),
@@ -249,7 +249,7 @@ fn stem(operation: Option<&Operation>, pointer: &str) -> String {
     format!("TAKEN_{name}")
 }
 
-/// Signatures in a request over a text that holds something taken, by wallets that are known.
+/// The signature in a request over a text that holds something taken, by a wallet that is known.
 fn signing(
     exchange: &Exchange,
     scheme: &Scheme,
@@ -257,30 +257,28 @@ fn signing(
     captured: &Secrets,
     all: &Secrets,
     number: usize,
-) -> Vec<(String, Signing)> {
-    let Some(operation) = scheme.operation(&exchange.operation) else { return Vec::new() };
-    let body: Option<Value> = serde_json::from_slice(&exchange.request.body.bytes()).ok();
+) -> Option<(String, Signing)> {
+    let operation = scheme.operation(&exchange.operation)?;
+    let body: Value = serde_json::from_slice(&exchange.request.body.bytes()).ok()?;
     let text_of = |role| match &operation.request_field(role)?.at {
-        countersign_spec::Place::Body(pointer) => body.as_ref()?.pointer(pointer)?.as_str(),
+        Place::Body(pointer) => body.pointer(pointer)?.as_str(),
         _ => None,
     };
-    let (Some(signature), Some(text)) = (text_of(Role::Signature), text_of(Role::SignedText)) else {
-        return Vec::new();
-    };
+    let (signature, text) = (text_of(Role::Signature)?, text_of(Role::SignedText)?);
     let signed_it = |wallet: &&Wallet| {
         signature_hex(&wallet.sign(text, SignAs::Personal)).eq_ignore_ascii_case(signature)
     };
-    let Some(wallet) = finding.wallets.iter().find(signed_it) else { return Vec::new() };
+    let wallet = finding.wallets.iter().find(signed_it)?;
     if captured.split(text).iter().all(Result::is_ok) {
         // The text is the same each time, and so is what was signed.
-        return Vec::new();
+        return None;
     }
     let sign = Signing {
-        variable: format!("SIGNATURE_{number}"),
+        variable: if number == 1 { "SIGNATURE".to_owned() } else { format!("SIGNATURE_{number}") },
         key: curl::quote(wallet.key_hex().expose_secret(), all),
         text: curl::quote(text, all),
     };
-    vec![(signature.to_owned(), sign)]
+    Some((signature.to_owned(), sign))
 }
 
 /// Whether an exchange may have changed what a token or challenge is worth.
