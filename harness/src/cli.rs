@@ -9,7 +9,10 @@
 //! | 4 | nothing was judged |
 //! | 5 | a deviation that the profile declares did not occur |
 
+mod again;
+mod baseline;
 mod conformance;
+mod diff;
 mod doctor;
 mod explain;
 mod init;
@@ -54,6 +57,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    /// Draft the deviations that tolerate what a run has found
+    Baseline(baseline::Baseline),
     /// Judge a target
     Conformance(Box<conformance::Options>),
     /// Write a profile of a target, with what a few requests tell of it
@@ -62,6 +67,8 @@ enum Verb {
     Doctor(doctor::Options),
     /// Print every key of a profile with its meaning
     ProfileReference,
+    /// Show what changed between two runs
+    Diff(diff::Options),
     /// Say what a check demands and on what grounds
     Explain {
         /// Part of the names of checks
@@ -86,6 +93,12 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
         Ok(Cli { verb: Verb::Conformance(options) }) => ExitCode::from(
             conformance::judge(&options, "countersign conformance", None).unwrap_or_else(Failure::say),
         ),
+        Ok(Cli { verb: Verb::Baseline(options) }) => {
+            ExitCode::from(baseline::run(&options).unwrap_or_else(Failure::say))
+        }
+        Ok(Cli { verb: Verb::Diff(options) }) => {
+            ExitCode::from(diff::run(&options).unwrap_or_else(Failure::say))
+        }
         Ok(Cli { verb: Verb::Init(options) }) => {
             ExitCode::from(init::run(&options).unwrap_or_else(Failure::say))
         }

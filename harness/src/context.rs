@@ -38,6 +38,8 @@ pub struct Context<'t> {
     pub secrets: Secrets,
     gate: Option<Arc<Gate>>,
     passwords: Vec<String>,
+    /// Wallets that signed.
+    wallets: Vec<Wallet>,
     /// Accounts it uses, with how many wrong secrets it tried on them in a row.
     accounts: Vec<(Actor, u32)>,
 }
@@ -121,6 +123,7 @@ impl<'t> Context<'t> {
             secrets,
             gate,
             passwords: Vec::new(),
+            wallets: Vec::new(),
             accounts: Vec::new(),
         }
     }
@@ -444,6 +447,14 @@ impl<'t> Context<'t> {
         }
     }
 
+    /// Remembers who signed, so that a finding can be signed anew.
+    pub fn note_wallet(&mut self, wallet: &Wallet) {
+        let known = |other: &Wallet| other.lower_address() == wallet.lower_address();
+        if !self.wallets.iter().any(known) {
+            self.wallets.push(wallet.clone());
+        }
+    }
+
     /// Random bytes in lower-case hex.
     pub fn random_hex(&mut self, bytes: usize) -> String {
         let mut random = vec![0_u8; bytes];
@@ -467,6 +478,9 @@ impl<'t> Context<'t> {
             hint: None,
             exchanges: exchanges.to_vec(),
             secrets: self.secrets.clone(),
+            log: self.log.clone(),
+            wallets: self.wallets.clone(),
+            fingerprint: String::new(),
         }
     }
 

@@ -21,6 +21,12 @@ pub struct Finding {
     pub exchanges: Vec<Arc<Exchange>>,
     /// Secrets that stand in them, with what to write in their place.
     pub secrets: crate::redact::Secrets,
+    /// Everything that the check had exchanged by then, in order.
+    pub log: Vec<Arc<Exchange>>,
+    /// The wallets that it signed with, so that a challenge can be signed anew.
+    pub wallets: Vec<crate::wallet::Wallet>,
+    /// What tells it apart from other findings of its check; see [`crate::fingerprint`].
+    pub fingerprint: String,
 }
 
 /// Why a check ended before it could say that all is well.

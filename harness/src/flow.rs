@@ -207,6 +207,7 @@ impl<'t> Context<'t> {
             }
             let signed = attempt.signed_text.as_deref().unwrap_or(&text);
             let wallet = attempt.signer.as_ref().unwrap_or(&attempt.actor.wallet);
+            self.note_wallet(wallet);
             let signature = wallet::signature_hex(&wallet.sign(signed, attempt.sign_as));
             if let Some(field) = operation.request_field(Role::Signature) {
                 draft.set(&field.at, json!(signature));

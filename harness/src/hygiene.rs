@@ -8,8 +8,11 @@ use crate::context::Context;
 use crate::exchange::Exchange;
 use crate::finding::Finding;
 use countersign_spec::{Operation, Role};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
+
+/// Beyond so many ways to break a rule nobody would read them.
+const MOST_WAYS: usize = 24;
 
 /// A rule for every exchange.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -40,17 +43,26 @@ pub enum Rule {
     ValidJson,
 }
 
+/// What was seen of one rule.
+#[derive(Debug, Default, Clone)]
+pub struct Seen {
+    /// The first few findings; which these are depends on what ran at the same time.
+    pub findings: Vec<Finding>,
+    /// Every way in which the rule was broken, as fingerprints.
+    pub ways: BTreeSet<String>,
+}
+
 /// What exchanges showed, by scheme and rule; the first few of each.
 #[derive(Debug, Default)]
 pub struct Ledger {
-    seen: Mutex<BTreeMap<(String, Rule), Vec<Finding>>>,
+    seen: Mutex<BTreeMap<(String, Rule), Seen>>,
     probed: Mutex<BTreeMap<String, Arc<Mutex<bool>>>>,
 }
 
 impl Ledger {
     /// What was seen of a rule.
     #[must_use]
-    pub fn seen(&self, scheme: &str, rule: Rule) -> Vec<Finding> {
+    pub fn seen(&self, scheme: &str, rule: Rule) -> Seen {
         let entries = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         entries.get(&(scheme.to_owned(), rule)).cloned().unwrap_or_default()
     }
@@ -72,11 +84,14 @@ impl Ledger {
         make()
     }
 
-    fn add(&self, scheme: &str, rule: Rule, finding: Finding) {
+    fn add(&self, scheme: &str, rule: Rule, finding: Finding, way: String) {
         let mut entries = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let known = entries.entry((scheme.to_owned(), rule)).or_default();
-        if known.len() < 5 {
-            known.push(finding);
+        if known.findings.len() < 5 {
+            known.findings.push(finding);
+        }
+        if known.ways.len() < MOST_WAYS {
+            known.ways.insert(way);
         }
     }
 }
@@ -172,7 +187,8 @@ pub fn inspect(cx: &Context<'_>, operation: &Operation, exchange: &Arc<Exchange>
     for (rule, expected, got) in seen {
         let did = format!("sent a request to {} (in {})", exchange.operation, cx.check);
         let finding = cx.finding(&did, &expected, &got, std::slice::from_ref(exchange));
-        cx.target.ledger.add(&cx.scheme.id, rule, finding);
+        let way = crate::fingerprint::of_exchange(exchange, &finding.got, cx.scheme);
+        cx.target.ledger.add(&cx.scheme.id, rule, finding, way);
     }
 }
 

@@ -8,15 +8,20 @@
 //! a misreading has to be made twice to go unseen.
 
 pub mod actor;
+pub mod baseline;
 pub mod check;
 pub mod checks;
 pub mod cli;
 pub mod client;
+pub mod confirm;
 pub mod context;
+pub mod deviation;
+pub mod diff;
 pub mod draft;
 pub mod event;
 pub mod exchange;
 pub mod finding;
+pub mod fingerprint;
 pub mod flow;
 pub mod gate;
 pub mod generate;
@@ -38,6 +43,7 @@ pub mod raw;
 pub mod record;
 pub mod redact;
 pub mod refusal;
+pub mod replay;
 pub mod report;
 pub mod run;
 pub mod sign;

@@ -9,6 +9,7 @@ pub mod keys;
 mod read;
 pub mod wfc;
 
+pub use crate::deviation::Deviation;
 pub use read::Unresolved;
 
 use crate::proxy::Proxy;
@@ -139,15 +140,6 @@ pub struct Account {
 pub struct SigningKeys {
     /// Secret for HMAC-SHA256.
     pub hs256: SecretString,
-}
-
-/// A known departure.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Deviation {
-    /// Name of the check that finds it.
-    pub check: String,
-    /// Why it is tolerated.
-    pub reason: String,
 }
 
 /// A profile that cannot be used; every mistake, a line each.

@@ -74,6 +74,12 @@ impl Secrets {
         all
     }
 
+    /// Those of these secrets that are not as described.
+    #[must_use]
+    pub fn without(&self, described: impl Fn(&str) -> bool) -> Self {
+        Self(self.0.iter().filter(|secret| !described(&secret.value)).cloned().collect())
+    }
+
     /// Everything a profile keeps secret: headers, the secrets of accounts, wallets and keys handed over.
     #[must_use]
     pub fn of_profile(profile: &Profile) -> Self {
@@ -87,7 +93,12 @@ impl Secrets {
                 secrets.add(account.password.expose_secret(), &format!("${variable}"));
             }
             if let Some(wallet) = &scheme.wallet {
-                secrets.add(wallet.expose_secret(), &format!("${}_WALLET", id.to_ascii_uppercase()));
+                let variable = format!("${}_WALLET", id.to_ascii_uppercase());
+                let key = wallet.expose_secret().trim();
+                secrets.add(key, &variable);
+                let bare = key.trim_start_matches("0x");
+                secrets.add(bare, &variable);
+                secrets.add(&bare.to_ascii_lowercase(), &variable);
             }
         }
         for (id, keys) in &profile.keys {
@@ -184,7 +195,7 @@ fn echoes(value: &str, expression: &str) -> Vec<(String, String)> {
 fn form_of(expression: &str, form: &str) -> String {
     let name: String =
         expression.chars().filter(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || *c == '_').collect();
-    format!("${name}_{form}")
+    format!("${}_{form}", name.trim_start_matches(|c: char| c.is_ascii_digit()))
 }
 
 /// Every character beyond ASCII as `\u` escapes, with lower- or upper-case digits.

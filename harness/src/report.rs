@@ -2,6 +2,7 @@
 
 pub mod curl;
 pub mod differ;
+mod fold;
 pub mod gather;
 pub mod github;
 pub mod har;
@@ -19,10 +20,16 @@ pub mod tap;
 pub mod text;
 
 use crate::check::Check;
+use crate::deviation::{self, Deviation};
 use crate::finding::{Finding, Outcome};
-use crate::profile::Deviation;
-use countersign_spec::Level;
+use crate::redact::Secrets;
+use crate::replay::chain::{self, Chain};
+use crate::replay::{self, line::Line};
+use countersign_spec::{Level, Spec};
+use jiff::civil::Date;
+use model::Reproducible;
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -50,6 +57,24 @@ pub struct Cause {
     pub folded: Vec<String>,
     /// Why the profile tolerates it, where it does.
     pub declared: Option<String>,
+    /// How often it came when it was tried again; absent where nobody did.
+    pub reproducible: Option<Reproducible>,
+    /// The exchanges that lead to it, where somebody has looked for them.
+    pub chain: Option<Chain>,
+    /// The folder it is kept in, with a script and a case.
+    pub kept: Option<PathBuf>,
+}
+
+impl Cause {
+    /// What repeats it when it is pasted into a shell, and the variables that this needs.
+    #[must_use]
+    pub fn line(&self, secrets: &Secrets) -> Option<Line> {
+        self.chain.as_ref().and_then(replay::line::write).or_else(|| {
+            let text = curl::command(self.finding.exchanges.last()?, secrets);
+            let variables = curl::variables(&text);
+            Some(Line { text, variables })
+        })
+    }
 }
 
 /// A whole run.
@@ -64,83 +89,32 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// Folds and counts.
+    /// Folds, counts, and holds the findings against what the profile tolerates today.
     #[must_use]
-    pub fn new(mut records: Vec<Record>, deviations: &[Deviation]) -> Self {
+    pub fn new(records: Vec<Record>, deviations: &[Deviation]) -> Self {
+        Self::on(deviation::today(), records, deviations)
+    }
+
+    /// As [`Self::new`], on a given day.
+    #[must_use]
+    pub fn on(today: Date, mut records: Vec<Record>, deviations: &[Deviation]) -> Self {
         records.sort_by(|a, b| a.check.name.cmp(&b.check.name));
-        let mut causes: Vec<Cause> = Vec::new();
-        let mut rank_of: BTreeMap<(String, &'static str), u8> = BTreeMap::new();
-        for record in &records {
-            if let (Outcome::Violated(..), Some((family, rank))) = (&record.outcome, record.check.family) {
-                let lowest = rank_of.entry((record.check.scheme.clone(), family)).or_insert(rank);
-                *lowest = (*lowest).min(rank);
-            }
-        }
-        let explains = |check: &Check| {
-            check.family.map(|(family, rank)| (rank, rank_of.get(&(check.scheme.clone(), family)).copied()))
-        };
-        for record in &records {
-            let Outcome::Violated(level, finding) = &record.outcome else { continue };
-            if let Some((rank, Some(lowest))) = explains(&record.check)
-                && rank > lowest
-            {
-                continue;
-            }
-            if causes.iter().any(|cause| tries_the_same(&cause.check, &record.check)) {
-                continue;
-            }
-            let declared = deviations.iter().find(|deviation| deviation.check == record.check.name);
-            causes.push(Cause {
-                check: Arc::clone(&record.check),
-                finding: finding.clone(),
-                level: *level,
-                folded: Vec::new(),
-                declared: declared.map(|deviation| deviation.reason.clone()),
-            });
-        }
-        for record in &records {
-            let into = match &record.outcome {
-                Outcome::Blocked(by) => causes.iter_mut().find(|cause| cause.check.name == *by),
-                Outcome::Violated(..)
-                    if !causes.iter().any(|cause| cause.check.name == record.check.name) =>
-                {
-                    let family = record.check.family.map(|(family, _)| family);
-                    let own = causes.iter().position(|cause| tries_the_same(&cause.check, &record.check));
-                    let near = own.or_else(|| {
-                        causes.iter().position(|cause| {
-                            cause.check.scheme == record.check.scheme
-                                && cause.check.family.map(|(family, _)| family) == family
-                        })
-                    });
-                    near.and_then(|index| causes.get_mut(index))
-                }
-                _ => None,
-            };
-            if let Some(cause) = into {
-                // An advice must not hide a duty, or the run would pass with a check that failed it.
-                if let Outcome::Violated(level, _) = &record.outcome {
-                    cause.level = cause.level.max(*level);
-                }
-                cause.folded.push(record.check.name.clone());
-            }
-        }
-        causes.sort_by(|a, b| b.level.cmp(&a.level).then_with(|| a.check.name.cmp(&b.check.name)));
-        let ran: Vec<&str> = records
-            .iter()
-            .filter(|record| matches!(record.outcome, Outcome::Held | Outcome::Violated(..)))
-            .map(|record| record.check.name.as_str())
-            .collect();
-        let stale = deviations
-            .iter()
-            .filter(|deviation| ran.contains(&deviation.check.as_str()))
-            .filter(|deviation| {
-                !records.iter().any(|record| {
-                    record.check.name == deviation.check && matches!(record.outcome, Outcome::Violated(..))
-                })
-            })
-            .cloned()
-            .collect();
+        let causes = fold::causes(&records, deviations, today);
+        let stale = fold::stale(&records, deviations, today);
         Self { records, causes, stale }
+    }
+
+    /// Looks for what leads to the findings that fail a run at this level. `secrets` are those of the profile, `url` is the
+    /// target's.
+    pub fn trace(&mut self, fail_on: Level, spec: &Spec, url: &str, secrets: &Secrets) {
+        for cause in &mut self.causes {
+            if cause.level >= fail_on
+                && cause.declared.is_none()
+                && let Some(scheme) = spec.scheme(&cause.check.scheme)
+            {
+                cause.chain = Some(chain::to(&cause.finding, scheme, url, secrets));
+            }
+        }
     }
 
     /// Causes that fail a run at this level.
@@ -173,14 +147,6 @@ impl Summary {
     }
 }
 
-/// Whether two checks try one clause of a scheme in different ways: what fails one of them explains the other.
-fn tries_the_same(one: &Check, other: &Check) -> bool {
-    one.scheme == other.scheme
-        && one.family.is_some()
-        && one.family == other.family
-        && one.clauses.first() == other.clauses.first()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -199,6 +165,7 @@ mod tests {
             phase: Phase::Beside,
             needs_login: true,
             about_lockout: false,
+            needs: std::collections::BTreeSet::new(),
             run: Box::new(|_| Ok(())),
         };
         let finding = Finding {
@@ -209,6 +176,9 @@ mod tests {
             hint: None,
             exchanges: Vec::new(),
             secrets: Secrets::default(),
+            log: Vec::new(),
+            wallets: Vec::new(),
+            fingerprint: String::new(),
         };
         let outcome = Outcome::Violated(level, Box::new(finding));
         Record { check: Arc::new(check), outcome, took: Duration::ZERO }

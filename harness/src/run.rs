@@ -6,6 +6,7 @@ use crate::event::{Event, Observer};
 use crate::finding::{Outcome, Stop};
 use crate::gate::{self, Failure};
 use crate::judge::{self, Verdict};
+use crate::redact::Secrets;
 use crate::report::Record;
 use crate::target::Target;
 use countersign_spec::Level;
@@ -74,12 +75,7 @@ impl Shared {
         let _done = Done { shared: self, wave };
         self.tell(Event::Begun(check));
         let start = Instant::now();
-        let outcome = catch_unwind(AssertUnwindSafe(|| self.outcome(check))).unwrap_or_else(|_| {
-            // Without a record it would count as nothing at all.
-            Outcome::Inconclusive(
-                "the check broke down, a mistake of this program: please report it".to_owned(),
-            )
-        });
+        let outcome = once(&self.target, check);
         let took = start.elapsed();
         let completion = self.completion(&outcome);
         let record = Record { check: Arc::clone(check), outcome, took };
@@ -94,52 +90,6 @@ impl Shared {
         }
     }
 
-    fn outcome(&self, check: &Check) -> Outcome {
-        let target = &self.target;
-        let Some(scheme) = target.spec.scheme(&check.scheme) else {
-            return Outcome::Skipped(format!("there is no scheme {}", check.scheme));
-        };
-        // Learning what the target serves needs its clock to stand still, too.
-        let gate = {
-            let _world = target.world.read().unwrap_or_else(PoisonError::into_inner);
-            target.gate(scheme)
-        };
-        if check.needs_login {
-            match gate.as_ref().and_then(|gate| gate.failure()) {
-                None => {}
-                Some(Failure::Finding(_)) => return Outcome::Blocked(gate::login_check(scheme)),
-                Some(Failure::NoAccount(reason)) => return Outcome::Skipped(reason.clone()),
-                Some(Failure::Inconclusive(reason)) => return Outcome::Inconclusive(reason.clone()),
-            }
-        }
-        if let Some(reason) = check.needs.iter().find_map(|need| need.unmet(&target.profile, scheme)) {
-            return Outcome::Skipped(reason);
-        }
-        let serial = gate.as_ref().is_some_and(|gate| gate.is_serial());
-        let _alone = serial.then(|| target.scheme_lock(&check.scheme));
-        let mut cx = Context::new(target, scheme, &check.name, gate);
-        let result = if check.phase == Phase::Alone {
-            let _world = target.world.write().unwrap_or_else(PoisonError::into_inner);
-            let result = sure(check, &mut cx);
-            match target.reset() {
-                Ok(()) => result,
-                Err(problem) => {
-                    Err(Stop::Inconclusive(format!("the clock could not be set back: {problem}")))
-                }
-            }
-        } else {
-            let _world = target.world.read().unwrap_or_else(PoisonError::into_inner);
-            sure(check, &mut cx)
-        };
-        match result {
-            Ok(()) => Outcome::Held,
-            Err(Stop::Found(finding)) => Outcome::Violated(check.level, finding),
-            Err(Stop::NotApplicable(reason)) => Outcome::Skipped(reason),
-            Err(Stop::Inconclusive(reason)) => Outcome::Inconclusive(reason),
-            Err(Stop::Blocked(by)) => Outcome::Blocked(by),
-        }
-    }
-
     /// What libtest is told; the page after the run says the rest.
     fn completion(&self, outcome: &Outcome) -> Result<Completion, Failed> {
         match outcome {
@@ -150,6 +100,66 @@ impl Shared {
             Outcome::Inconclusive(reason) => Ok(Completion::ignored_with(format!("inconclusive: {reason}"))),
             Outcome::Blocked(by) => Ok(Completion::ignored_with(format!("blocked by {by}"))),
         }
+    }
+}
+
+/// Runs a check once, when nothing stands in its way, and says how it ended.
+#[must_use]
+pub fn once(target: &Target, check: &Check) -> Outcome {
+    catch_unwind(AssertUnwindSafe(|| judged(target, check))).unwrap_or_else(|_| {
+        // Without a record it would count as nothing at all.
+        Outcome::Inconclusive("the check broke down, a mistake of this program: please report it".to_owned())
+    })
+}
+
+fn judged(target: &Target, check: &Check) -> Outcome {
+    let Some(scheme) = target.spec.scheme(&check.scheme) else {
+        return Outcome::Skipped(format!("there is no scheme {}", check.scheme));
+    };
+    // Learning what the target serves needs its clock to stand still, too.
+    let gate = {
+        let _world = target.world.read().unwrap_or_else(PoisonError::into_inner);
+        target.gate(scheme)
+    };
+    if check.needs_login {
+        match gate.as_ref().and_then(|gate| gate.failure()) {
+            None => {}
+            Some(Failure::Finding(_)) => return Outcome::Blocked(gate::login_check(scheme)),
+            Some(Failure::NoAccount(reason)) => return Outcome::Skipped(reason.clone()),
+            Some(Failure::Inconclusive(reason)) => return Outcome::Inconclusive(reason.clone()),
+        }
+    }
+    if let Some(reason) = check.needs.iter().find_map(|need| need.unmet(&target.profile, scheme)) {
+        return Outcome::Skipped(reason);
+    }
+    let serial = gate.as_ref().is_some_and(|gate| gate.is_serial());
+    let _alone = serial.then(|| target.scheme_lock(&check.scheme));
+    let mut cx = Context::new(target, scheme, &check.name, gate);
+    let result = if check.phase == Phase::Alone {
+        let _world = target.world.write().unwrap_or_else(PoisonError::into_inner);
+        let result = sure(check, &mut cx);
+        match target.reset() {
+            Ok(()) => result,
+            Err(problem) => Err(Stop::Inconclusive(format!("the clock could not be set back: {problem}"))),
+        }
+    } else {
+        let _world = target.world.read().unwrap_or_else(PoisonError::into_inner);
+        sure(check, &mut cx)
+    };
+    match result {
+        Ok(()) => Outcome::Held,
+        Err(Stop::Found(mut finding)) => {
+            // A rule for all exchanges knows better what broke it.
+            if finding.fingerprint.is_empty() {
+                finding.fingerprint = crate::fingerprint::of(&finding, scheme);
+            }
+            let secrets = Secrets::of_profile(&target.profile);
+            finding.fingerprint = secrets.hide(&finding.fingerprint);
+            Outcome::Violated(check.level, finding)
+        }
+        Err(Stop::NotApplicable(reason)) => Outcome::Skipped(reason),
+        Err(Stop::Inconclusive(reason)) => Outcome::Inconclusive(reason),
+        Err(Stop::Blocked(by)) => Outcome::Blocked(by),
     }
 }
 

@@ -84,6 +84,18 @@ impl Target {
         })
     }
 
+    /// The same target with nothing learnt of it yet, as if the run began now.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn afresh(&self) -> Result<Self, String> {
+        let (spec, schemes, profile) = (self.spec.clone(), self.schemes.clone(), self.profile.clone());
+        let fresh = Self::new(spec, schemes, profile, self.seed, self.cases)?;
+        // A clock that cannot be set back stands where it was moved to.
+        fresh.shift.store(self.shift.load(Ordering::SeqCst), Ordering::SeqCst);
+        Ok(fresh)
+    }
+
     /// The client, for what pacing must not touch.
     #[must_use]
     pub fn client(&self) -> &Client {

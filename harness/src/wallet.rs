@@ -90,6 +90,12 @@ impl Wallet {
         format!("0x{}", HEXLOWER.encode(&self.address))
     }
 
+    /// The private key, for whoever has to sign as this wallet again.
+    #[must_use]
+    pub fn key_hex(&self) -> secrecy::SecretString {
+        HEXLOWER.encode(&self.key.to_bytes()).into()
+    }
+
     /// Signs a text: 65 bytes, `r`, `s` and a recovery byte of 27 or 28.
     #[must_use]
     pub fn sign(&self, text: &str, how: SignAs) -> [u8; 65] {

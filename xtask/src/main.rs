@@ -7,6 +7,7 @@ mod bench;
 mod cargo;
 mod config_schema;
 mod conformance;
+mod demo_faults;
 mod faults;
 mod generated;
 mod local_server;
@@ -52,6 +53,9 @@ enum Verb {
     /// Prove that every check finds the fault it is meant for
     #[command(after_help = faults::HELP)]
     Faults(faults::Options),
+    /// Run a target with faults, to see what the harness says of them
+    #[command(after_help = demo_faults::HELP)]
+    DemoFaults(demo_faults::Options),
     /// Kill, stop, flood and double the server, and see that its word holds
     #[command(after_help = torture::HELP)]
     Torture(torture::Options),
@@ -109,6 +113,7 @@ fn main() -> ExitCode {
         Verb::Conformance(passed) => conformance::run(&root, passed.flags),
         Verb::Serve(passed) => serve::run(&root, &passed.flags),
         Verb::Faults(options) => faults::run(&root, &options),
+        Verb::DemoFaults(options) => demo_faults::run(&root, &options),
         Verb::Test(options) => test::run(&root, &options),
         Verb::Torture(options) => torture::run(&root, &options),
         Verb::Bench(options) => bench::run(&root, &options),

@@ -59,11 +59,12 @@ fn judge(cx: &mut Context<'_>, rule: Rule) -> Result<(), Stop> {
     });
     let seen = cx.target.ledger.seen(&cx.scheme.id, rule);
     // What was seen counts even where the traffic ended early.
-    let Some(first) = seen.first() else { return probed };
+    let Some(first) = seen.findings.first() else { return probed };
     let mut finding = first.clone();
     finding.check.clone_from(&cx.check);
-    if seen.len() > 1 {
-        let places: Vec<&str> = seen.iter().skip(1).map(|other| other.did.as_str()).collect();
+    finding.fingerprint = crate::fingerprint::all(&seen.ways);
+    if seen.findings.len() > 1 {
+        let places: Vec<&str> = seen.findings.iter().skip(1).map(|other| other.did.as_str()).collect();
         finding.hint = Some(format!("also: {}", places.join("; ")));
     }
     Err(finding.into())

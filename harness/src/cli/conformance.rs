@@ -1,5 +1,6 @@
 //! `countersign conformance`: judges a target.
 
+use super::again::{self, Again};
 use super::outputs::{Outputs, beginning};
 use super::stdout::Stdout;
 use super::wire::Wire;
@@ -10,6 +11,7 @@ use crate::event::Observer;
 use crate::profile::{Profile, nearest};
 use crate::progress::Progress;
 use crate::redact::Secrets;
+use crate::replay::Case;
 use crate::report::kinds::Wanted;
 use crate::report::model::Verdict;
 use crate::report::{Summary, gather, page};
@@ -52,7 +54,7 @@ impl std::fmt::Debug for Started {
 }
 
 /// Judges a target by the login documents and says, clause by clause, where it departs.
-#[derive(Debug, Parser)]
+#[derive(Debug, Clone, Parser)]
 #[command(
     max_term_width = 80,
     help_template = "{about-with-newline}\n{usage-heading} {usage}\n\n{all-args}{after-help}",
@@ -61,10 +63,10 @@ impl std::fmt::Debug for Started {
 pub(super) struct Options {
     /// Target to judge, such as http://127.0.0.1:8080
     #[arg(long, value_name = "URL", help_heading = "Target")]
-    url: Option<String>,
+    pub(super) url: Option<String>,
     /// Profile of the target (TOML): URL, clock, paths, accounts, deviations
     #[arg(long, value_name = "FILE", help_heading = "Target")]
-    profile: Option<PathBuf>,
+    pub(super) profile: Option<PathBuf>,
     /// Credentials in the form of Web Fuzzing Commons (YAML or JSON)
     #[arg(long, value_name = "FILE", help_heading = "Target")]
     auth: Option<PathBuf>,
@@ -73,22 +75,22 @@ pub(super) struct Options {
     spec_dir: Option<PathBuf>,
     /// Judge this scheme only; may be repeated
     #[arg(long, value_name = "ID", help_heading = "Selection")]
-    scheme: Vec<String>,
+    pub(super) scheme: Vec<String>,
     /// Run the checks of this group only; may be repeated
     #[arg(long, value_enum, value_name = "GROUP", help_heading = "Selection")]
     group: Vec<Group>,
     /// Run this check only, by its whole name; may be repeated
     #[arg(long, value_name = "NAME", help_heading = "Selection")]
-    check: Vec<String>,
+    pub(super) check: Vec<String>,
     /// What fails the run [default: should]
     #[arg(long, value_enum, value_name = "LEVEL", help_heading = "Judgement")]
     level: Option<LevelArgument>,
     /// Generated cases for each property
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=100_000), help_heading = "Judgement")]
-    cases: u32,
+    pub(super) cases: u32,
     /// Seed of all chance; the same seed sends the same requests, save those that measure time [default: random]
     #[arg(long, value_name = "N", help_heading = "Judgement")]
-    seed: Option<u64>,
+    pub(super) seed: Option<u64>,
     /// Write a report, such as junit=report.xml; may be repeated. Kinds: junit,
     /// json, ndjson (events as they happen), sarif, har (exchanges of findings),
     /// tap, md, html (one file for a browser), github (workflow commands). `-` as
@@ -100,6 +102,8 @@ pub(super) struct Options {
     explain: bool,
     #[command(flatten)]
     wire: super::wire::Options,
+    #[command(flatten)]
+    pub(super) again: Again,
     #[command(flatten)]
     libtest: libtest_mimic::Arguments,
 }
@@ -134,6 +138,8 @@ pub fn conformance(arguments: Vec<OsString>, program: &str, local: Option<LocalT
 }
 
 pub(super) fn judge(options: &Options, program: &str, local: Option<LocalTarget>) -> Result<u8, Failure> {
+    let taken_up = again::taken_up(options, local.is_some())?;
+    let options = taken_up.as_ref().map_or(options, |(_, options)| options);
     let loaded;
     let spec = match &options.spec_dir {
         Some(folder) => {
@@ -170,6 +176,7 @@ pub(super) fn judge(options: &Options, program: &str, local: Option<LocalTarget>
         ));
     }
     let outputs = Outputs::prepare(&options.report)?;
+    options.again.prepare()?;
     let fail_on = options.level.map(LevelArgument::level).or(profile.fail_on).unwrap_or(Level::Should);
     if let Some(url) = &options.url {
         profile.url = Some(url.clone());
@@ -198,7 +205,8 @@ pub(super) fn judge(options: &Options, program: &str, local: Option<LocalTarget>
     }
     profile.fill_accounts(&fixture_accounts()?);
     let about = about(options, program, &profile, &schemes, fail_on);
-    let code = run(options, about, spec, profile, selected, (wire, outputs));
+    let case = taken_up.as_ref().map(|(case, _)| case);
+    let code = run(options, about, spec, profile, selected, (wire, outputs), case);
     drop(started);
     code
 }
@@ -210,6 +218,7 @@ fn run(
     profile: Profile,
     checks: Vec<Check>,
     (wire, outputs): (Wire, Outputs),
+    case: Option<&Case>,
 ) -> Result<u8, Failure> {
     let base = Base::parse(&about.url).map_err(Failure::usage)?;
     about.url = base.url("");
@@ -258,14 +267,23 @@ fn run(
     if let Some(progress) = progress {
         progress.finish();
     }
-    let summary = Summary::new(records, &deviations);
+    let mut summary = Summary::new(records, &deviations);
+    options.again.confirm(&target, &mut summary, about.fail_on);
+    summary.trace(about.fail_on, spec, &about.url, &secrets);
     let answers = summary.failing(about.fail_on).next().is_some().then_some(Ok(()));
     let answers = answers.unwrap_or_else(|| greet(target.client()));
     let verdict = gather::verdict(&summary, about.fail_on, answers.is_ok(), fail_on_inconclusive);
     let says = gather::says(verdict, &summary, about.fail_on);
-    on_stdout.show(&page::write(&summary, &about, (verdict, &says), spec));
+    let whole = gather::run(&summary, &about, (verdict, &says), spec, &secrets);
+    let kept = options.again.keep(&whole, &mut summary, &secrets);
+    let mut text = page::write(&summary, &about, (verdict, &says), spec);
+    if let Some(case) = case {
+        text.push_str(&again::says(case, &summary));
+        text.push('\n');
+    }
+    on_stdout.show(&text);
     let on_the_wire = tour.map_or_else(Failure::say, |tour| on_stdout.tell(&tour));
-    let unwritten = reports.finish(&gather::run(&summary, &about, (verdict, &says), spec, &secrets)).err();
+    let unwritten = reports.finish(&whole).and(kept).err();
     let code = match (verdict, answers) {
         (Verdict::Unreachable, Err(error)) => {
             let text = format!("{error}; the target stopped answering during the run");

@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 /// What is done with the wire format.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 // Another struct of this name is flattened beside it.
 #[group(skip)]
 pub(super) struct Options {

@@ -34,6 +34,8 @@ pub enum Kind {
     Secret,
     /// A text.
     Text,
+    /// A day such as `2027-01-31`, without quotes.
+    Day,
     /// A time such as `"5s"`, `"800ms"` or `"2m"`.
     Time,
 }
@@ -52,6 +54,7 @@ impl Kind {
             Self::File => "path".to_owned(),
             Self::Secret => "secret".to_owned(),
             Self::Text => "text".to_owned(),
+            Self::Day => "day".to_owned(),
             Self::Time => "time".to_owned(),
         }
     }
@@ -221,12 +224,20 @@ pub const KEYS: &[Key] = &[
         "Name of a check whose finding is known and does not fail the run.",
     ),
     key(
+        "deviation[].fingerprint",
+        Kind::Text,
+        None,
+        r#""POST login: HTTP 200""#,
+        "Which finding of the check it is, as `countersign baseline` drafts it; without it, any.",
+    ),
+    key(
         "deviation[].reason",
         Kind::Text,
         None,
         r#""tracked as #123""#,
         "Why it is tolerated; must be there.",
     ),
+    key("deviation[].expires", Kind::Day, None, "2027-01-31", "The last day on which it is tolerated."),
 ];
 
 /// Names that may stand directly in a table, those in capitals left out.
@@ -290,6 +301,8 @@ mod tests {
             ("account[].must_change_password", "user = \"u\"\npassword = \"p\""),
             ("deviation[].check", "reason = \"r\""),
             ("deviation[].reason", "check = \"c\""),
+            ("deviation[].fingerprint", "check = \"c\"\nreason = \"r\""),
+            ("deviation[].expires", "check = \"c\"\nreason = \"r\""),
             ("clock.reset", "advance = \"/a\""),
         ];
         let beside = company.iter().find(|(end, _)| at.ends_with(end)).map_or("", |(_, beside)| beside);
@@ -324,7 +337,7 @@ mod tests {
             let wrong = if key.kind == Kind::Flag { "\"a text\"" } else { "[]" };
             let place = placed(key.at).replace("[]", "");
             let complaints = errors(&text(key.at, wrong));
-            let told = |line: &String| line.contains(&format!("{place}: must be"));
+            let told = |line: &String| line.contains(&place) && line.contains(": must be");
             assert!(complaints.iter().any(told), "{}: {complaints:#?}", key.at);
         }
     }
@@ -356,7 +369,7 @@ mod tests {
     fn names_below_a_table_are_those_of_the_list() {
         assert_eq!(below("clock"), ["advance", "reset"]);
         assert_eq!(below("scheme.ID"), ["paths", "body", "wallet", "words", "account"]);
-        assert_eq!(below("deviation[]"), ["check", "reason"]);
+        assert_eq!(below("deviation[]"), ["check", "fingerprint", "reason", "expires"]);
         assert!(below("").starts_with(&["url", "fail_on"]) && below("http.headers").is_empty());
     }
 }

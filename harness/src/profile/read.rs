@@ -286,24 +286,8 @@ impl Reader<'_> {
     }
 
     fn deviations(&mut self, table: &Table) -> Vec<Deviation> {
-        let mut deviations = Vec::new();
-        let Some(value) = table.get("deviation") else { return deviations };
-        let Some(tables) = value.as_array() else {
-            self.complain("deviation", "write [[deviation]] tables");
-            return deviations;
-        };
-        for table in tables.iter().filter_map(Value::as_table) {
-            self.only(table, "deviation", &keys::below("deviation[]"));
-            let check = self.text(table, "deviation", "check");
-            let reason = self.text(table, "deviation", "reason").filter(|reason| !reason.trim().is_empty());
-            match (check, reason) {
-                (Some(check), Some(reason)) => deviations.push(Deviation { check, reason }),
-                (None, _) => {
-                    self.complain("deviation.check", "is missing: the name of the check that finds it")
-                }
-                (_, None) => self.complain("deviation.reason", "is missing: say why it is tolerated"),
-            }
-        }
+        let (deviations, mistakes) = crate::deviation::read(table);
+        mistakes.iter().for_each(|(key, problem)| self.complain(key, problem));
         deviations
     }
 

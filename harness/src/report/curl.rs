@@ -10,8 +10,24 @@ const LONGEST_BODY: usize = 4_000;
 /// The command, on one line.
 #[must_use]
 pub fn command(exchange: &Exchange, secrets: &Secrets) -> String {
+    let call = call(exchange, secrets, LONGEST_BODY);
+    format!("{}curl -sS -i {}", call.fed_by, call.arguments)
+}
+
+/// A call of curl in parts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Call {
+    /// What writes the body into a pipe, where it does not fit on a command line as text; else empty.
+    pub fed_by: String,
+    /// Everything after `curl` and what is to be printed.
+    pub arguments: String,
+}
+
+/// The call that sends a request, with bodies of at most so many bytes.
+#[must_use]
+pub fn call(exchange: &Exchange, secrets: &Secrets, longest: usize) -> Call {
     let request = &exchange.request;
-    let mut parts = vec!["curl -sS -i".to_owned()];
+    let (mut parts, mut fed_by) = (Vec::new(), String::new());
     if request.method != "GET" {
         parts.push(format!("-X {}", quote(&request.method, secrets)));
     }
@@ -23,38 +39,33 @@ pub fn command(exchange: &Exchange, secrets: &Secrets) -> String {
         let header = if value.is_empty() { format!("{name};") } else { format!("{name}: {value}") };
         parts.push(format!("-H {}", quote(&header, secrets)));
     }
-    match &request.body {
-        WireBody::None => {}
-        WireBody::Pieces(..) => {
-            parts.push("-H 'Transfer-Encoding: chunked'".to_owned());
-            parts.push(data(&request.body.bytes(), secrets));
-        }
-        WireBody::Whole(bytes) => parts.push(data(bytes, secrets)),
+    if matches!(request.body, WireBody::Pieces(..)) {
+        parts.push("-H 'Transfer-Encoding: chunked'".to_owned());
     }
-    parts.join(" ")
-}
-
-fn data(bytes: &[u8], secrets: &Secrets) -> String {
-    if bytes.len() > LONGEST_BODY {
-        return format!(
-            "--data-binary @BODY  # a body of {} bytes, which the command to run again sends",
-            bytes.len()
-        );
-    }
-    match std::str::from_utf8(bytes) {
-        Ok(text) if !text.chars().any(|c| c.is_control() && c != '\n') => {
-            format!("--data-binary {}", quote(text, secrets))
-        }
-        _ => {
-            let escaped: String =
-                bytes.iter().flat_map(|byte| format!("\\x{byte:02x}").into_bytes()).map(char::from).collect();
-            format!("--data-binary $'{escaped}'")
+    if request.body != WireBody::None {
+        let bytes = request.body.bytes();
+        match std::str::from_utf8(&bytes) {
+            _ if bytes.len() > longest => parts.push(format!(
+                "--data-binary @BODY  # a body of {} bytes, which the command to run again sends",
+                bytes.len()
+            )),
+            Ok(text) if !text.chars().any(|c| c.is_control() && c != '\n') => {
+                parts.push(format!("--data-binary {}", quote(text, secrets)));
+            }
+            _ => {
+                // No shell passes every byte in an argument; octal escapes every printf knows.
+                let escaped: String = bytes.iter().map(|byte| format!("\\{byte:03o}")).collect();
+                fed_by = format!("printf '{escaped}' | ");
+                parts.push("--data-binary @-".to_owned());
+            }
         }
     }
+    Call { fed_by, arguments: parts.join(" ") }
 }
 
 /// The text as one word of a shell: plain parts in single quotes, secrets as variables in double quotes.
-fn quote(text: &str, secrets: &Secrets) -> String {
+#[must_use]
+pub fn quote(text: &str, secrets: &Secrets) -> String {
     if text.is_empty() {
         return "''".to_owned();
     }
@@ -63,9 +74,29 @@ fn quote(text: &str, secrets: &Secrets) -> String {
         .into_iter()
         .map(|piece| match piece {
             Ok(plain) => format!("'{}'", plain.replace('\'', r"'\''")),
-            Err(expression) => format!("\"{expression}\""),
+            Err(expression) => format!("\"{}\"", for_any_shell(expression)),
         })
         .collect()
+}
+
+/// An expression over a variable as every POSIX shell understands it: letter cases and first characters are bash's alone.
+fn for_any_shell(expression: &str) -> String {
+    let (Some(open), Some(close)) = (expression.find("${"), expression.find('}')) else {
+        return expression.to_owned();
+    };
+    let (before, inner, after) =
+        (&expression[..open], &expression[open + 2..close], &expression[close + 1..]);
+    let first = inner.split_once(":0:").filter(|(_, count)| count.bytes().all(|byte| byte.is_ascii_digit()));
+    let changed = if let Some(name) = inner.strip_suffix("^^") {
+        format!("$(printf %s \"${name}\" | awk '{{ print toupper($0) }}')")
+    } else if let Some(name) = inner.strip_suffix(",,") {
+        format!("$(printf %s \"${name}\" | awk '{{ print tolower($0) }}')")
+    } else if let Some((name, count)) = first {
+        format!("$(printf %.{count}s \"${name}\")")
+    } else {
+        return expression.to_owned();
+    };
+    format!("{before}{changed}{after}")
 }
 
 /// The variables a command needs, in order.
@@ -112,6 +143,26 @@ mod tests {
         assert!(command.contains(r#"'{"p":"'"$ALICE_PASSWORD"'","n":"it'\''s"}'"#), "{command}");
         assert!(!command.contains("open sesame"));
         assert_eq!(variables(&command), ["ALICE_PASSWORD"]);
+    }
+
+    #[test]
+    fn expressions_are_those_of_any_shell() {
+        let check = |expression: &str, expected: &str| {
+            let mut secrets = Secrets::default();
+            secrets.add("altered", expression);
+            let script = format!("printf %s {}", quote("altered", &secrets));
+            let output = std::process::Command::new("sh")
+                .args(["-c", &script])
+                .env("WORD", "Open Sesame")
+                .output()
+                .unwrap();
+            assert_eq!(String::from_utf8(output.stdout).unwrap(), expected, "{script}");
+        };
+        check("${WORD^^}", "OPEN SESAME");
+        check("${WORD,,}", "open sesame");
+        check("${WORD:0:4}*", "Open*");
+        check("${WORD%?}", "Open Sesam");
+        check(" ${WORD}", " Open Sesame");
     }
 
     #[test]

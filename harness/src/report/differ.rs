@@ -185,6 +185,9 @@ mod tests {
             hint: None,
             exchanges: vec![Arc::new(exchange)],
             secrets: secrets.clone(),
+            log: Vec::new(),
+            wallets: Vec::new(),
+            fingerprint: String::new(),
         };
         let shown: Vec<String> =
             differences(&finding, scheme, &secrets).iter().map(ToString::to_string).collect();

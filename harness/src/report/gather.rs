@@ -5,7 +5,7 @@ use super::model::{
     Verdict,
 };
 use super::page::About;
-use super::{Cause, Record, Summary, curl, differ};
+use super::{Cause, Record, Summary, differ};
 use crate::exchange::cut;
 use crate::finding;
 use crate::redact::Secrets;
@@ -68,7 +68,11 @@ pub fn run(
         stale: summary
             .stale
             .iter()
-            .map(|stale| Stale { check: stale.check.clone(), reason: secrets.hide(&stale.reason) })
+            .map(|stale| Stale {
+                check: stale.check.clone(),
+                fingerprint: stale.fingerprint.clone(),
+                reason: secrets.hide(&stale.reason),
+            })
             .collect(),
         clauses,
     }
@@ -145,6 +149,10 @@ fn check(
         reason: reason.map(|reason| secrets.hide(&reason)),
         cause: under.map(|finding| finding.check.clone()),
         declared: own.or(under).and_then(|finding| finding.declared.clone()),
+        fingerprint: match &record.outcome {
+            finding::Outcome::Violated(_, found) => Some(secrets.hide(&found.fingerprint)),
+            _ => None,
+        },
         seconds: record.took.as_secs_f64(),
     }
 }
@@ -152,7 +160,7 @@ fn check(
 fn finding(cause: &Cause, about: &About, spec: &Spec, secrets: &Secrets) -> Finding {
     let found = &cause.finding;
     let secrets = found.secrets.with(secrets);
-    let command = found.exchanges.last().map(|exchange| curl::command(exchange, &secrets));
+    let line = cause.line(&secrets);
     let hide = |text: &str| secrets.hide(text);
     Finding {
         check: cause.check.name.clone(),
@@ -170,13 +178,13 @@ fn finding(cause: &Cause, about: &About, spec: &Spec, secrets: &Secrets) -> Find
             .unwrap_or_default(),
         hint: found.hint.as_deref().map(hide),
         exchanges: found.exchanges.iter().map(|exchange| self::exchange(exchange, &secrets)).collect(),
-        variables: command.as_deref().map(curl::variables).unwrap_or_default(),
-        curl: command,
+        variables: line.as_ref().map(|line| line.variables.clone()).unwrap_or_default(),
+        curl: line.map(|line| line.text),
         again: hide(&about.again(&cause.check.name)),
         folded: cause.folded.clone(),
         declared: cause.declared.as_deref().map(hide),
-        reproducible: None,
-        fingerprint: None,
+        reproducible: cause.reproducible,
+        fingerprint: Some(hide(&found.fingerprint)),
     }
 }
 

@@ -187,6 +187,9 @@ pub struct CheckResult {
     /// Why the profile tolerates its finding, where it does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub declared: Option<String>,
+    /// What tells its finding apart from others of this check, where it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fingerprint: Option<String>,
     /// Seconds it took.
     pub seconds: f64,
 }
@@ -237,7 +240,7 @@ pub struct Finding {
     /// How often it came again when it was tried again; absent where nobody did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reproducible: Option<Reproducible>,
-    /// What tells it apart from other findings of the same check; absent where nobody asked.
+    /// What tells it apart from other findings of the same check.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fingerprint: Option<String>,
 }
@@ -267,7 +270,7 @@ impl fmt::Display for Difference {
     }
 }
 
-/// How often a finding came again.
+/// How often a finding came, the first time included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Reproducible {
@@ -342,6 +345,9 @@ pub struct Header {
 pub struct Stale {
     /// The check that would have found it.
     pub check: String,
+    /// Which finding of the check it was, where the profile says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fingerprint: Option<String>,
     /// Why it was tolerated.
     pub reason: String,
 }

@@ -3,6 +3,7 @@
 use super::model::{Difference, Verdict, level_word};
 use super::{Cause, Summary, curl, differ};
 use crate::check::Group;
+use crate::confirm;
 use crate::exchange::{Exchange, cut};
 use crate::finding::Outcome;
 use crate::redact::Secrets;
@@ -81,9 +82,12 @@ pub fn write(summary: &Summary, about: &About, verdict: (Verdict, &str), spec: &
         line(&mut page, &format!("declared  {}: {reason}", cause.check.name));
     }
     for stale in &summary.stale {
+        let which = stale.fingerprint.as_ref().map(|known| format!("\n          it was: {known}"));
         let text = format!(
-            "stale     {}: the profile declares a deviation that did not occur ({})",
-            stale.check, stale.reason
+            "stale     {}: the profile declares a deviation that did not occur ({}); take it out{}",
+            stale.check,
+            stale.reason,
+            which.unwrap_or_default()
         );
         line(&mut page, &text);
     }
@@ -182,14 +186,27 @@ fn finding(page: &mut String, cause: &Cause, about: &About, spec: &Spec) {
     for exchange in &found.exchanges {
         show(page, exchange, &found.secrets);
     }
-    if let Some(exchange) = found.exchanges.last() {
-        let command = curl::command(exchange, &found.secrets);
-        let variables = curl::variables(&command);
-        entry(page, "curl", &command);
-        if !variables.is_empty() {
-            let set: Vec<String> = variables.iter().map(|name| format!("{name}=…")).collect();
-            entry(page, "with", &format!("export {}", set.join(" ")));
+    if let Some(times) = cause.reproducible {
+        words(page, "tried", &confirm::says(times), about);
+    }
+    if let Some(command) = cause.line(&found.secrets) {
+        entry(page, "curl", &command.text);
+        if !command.variables.is_empty() {
+            let set: Vec<String> = command.variables.iter().map(|name| format!("{name}=…")).collect();
+            let account = cause.chain.as_ref().and_then(|chain| chain.account.as_ref());
+            let whose = account.map(|name| format!("  # the account is {name}")).unwrap_or_default();
+            entry(page, "with", &format!("export {}{whose}", set.join(" ")));
         }
+    }
+    if let Some(folder) = &cause.kept {
+        entry(
+            page,
+            "script",
+            &format!(
+                "sh {}",
+                curl::quote(&folder.join("repeat.sh").display().to_string(), &Secrets::default())
+            ),
+        );
     }
     entry(page, "again", &about.again(&cause.check.name));
     if !cause.folded.is_empty() {

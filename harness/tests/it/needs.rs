@@ -55,7 +55,7 @@ fn run(profile: &Profile, forgetful: bool) -> Vec<Record> {
     let log = tempfile::NamedTempFile::new().expect("a temporary file can be made");
     let logfile = Some(log.path().display().to_string());
     let arguments = libtest_mimic::Arguments { quiet: true, logfile, ..Default::default() };
-    countersign::run::run(&arguments, Arc::new(target), checks, Level::Must)
+    countersign::run::run(&arguments, Arc::new(target), checks, Level::Must, Vec::new())
 }
 
 /// Checks that were skipped for what the profile lacks, and had not said that they need it.

@@ -1,0 +1,145 @@
+//! Findings folded by cause, and held against what the profile tolerates.
+//!
+//! A deviation with a fingerprint tolerates one finding and nothing that is folded under it: such findings are folded among
+//! themselves, so that a new one of the same family stands for itself.
+
+use super::{Cause, Record};
+use crate::check::Check;
+use crate::deviation::Deviation;
+use crate::finding::{Finding, Outcome};
+use countersign_spec::Level;
+use jiff::civil::Date;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// A violation, and the deviation that tolerates it.
+struct Violation<'r> {
+    check: &'r Arc<Check>,
+    level: Level,
+    finding: &'r Finding,
+    declared: Option<&'r Deviation>,
+}
+
+/// Causes, gravest first.
+pub(super) fn causes(records: &[Record], deviations: &[Deviation], today: Date) -> Vec<Cause> {
+    let violations = records.iter().filter_map(|record| {
+        let Outcome::Violated(level, finding) = &record.outcome else { return None };
+        let declared = deviations.iter().find(|deviation| {
+            deviation.check == record.check.name && deviation.covers(finding) && !deviation.is_over(today)
+        });
+        Some(Violation { check: &record.check, level: *level, finding, declared })
+    });
+    let (exact, others): (Vec<_>, Vec<_>) =
+        violations.partition(|violation| violation.declared.is_some_and(|known| known.fingerprint.is_some()));
+    let mut causes = folded(&others);
+    for cause in causes.iter_mut().filter(|cause| cause.declared.is_none()) {
+        let own = deviations.iter().filter(|deviation| deviation.check == cause.check.name);
+        let remarks: Vec<String> = cause.finding.hint.take().into_iter().chain(own.map(remark)).collect();
+        cause.finding.hint = (!remarks.is_empty()).then(|| remarks.join("\n"));
+    }
+    causes.extend(folded(&exact));
+    for record in records {
+        if let Outcome::Blocked(by) = &record.outcome
+            && let Some(cause) = causes.iter_mut().find(|cause| cause.check.name == *by)
+        {
+            cause.folded.push(record.check.name.clone());
+        }
+    }
+    causes.iter_mut().for_each(|cause| cause.folded.sort());
+    causes.sort_by(|a, b| b.level.cmp(&a.level).then_with(|| a.check.name.cmp(&b.check.name)));
+    causes
+}
+
+/// Why a deviation of its check does not tolerate a finding.
+fn remark(deviation: &Deviation) -> String {
+    let reason = &deviation.reason;
+    match (&deviation.expires, &deviation.fingerprint) {
+        (Some(last), None) => {
+            format!("the profile tolerated this until {last} ({reason}): mend it, or set a later day")
+        }
+        (_, Some(known)) => format!(
+            "the profile tolerates another finding of this check, or did{}: `{known}` ({reason})",
+            deviation.expires.map(|last| format!(" until {last}")).unwrap_or_default()
+        ),
+        (None, None) => format!("the profile tolerates this: {reason}"),
+    }
+}
+
+/// Each cause with the violations that it explains.
+fn folded(violations: &[Violation<'_>]) -> Vec<Cause> {
+    let mut lowest: BTreeMap<(&str, &str), u8> = BTreeMap::new();
+    for violation in violations {
+        if let Some((family, rank)) = violation.check.family {
+            let known = lowest.entry((&violation.check.scheme, family)).or_insert(rank);
+            *known = (*known).min(rank);
+        }
+    }
+    let is_explained = |check: &Check| {
+        check.family.is_some_and(|(family, rank)| {
+            lowest.get(&(check.scheme.as_str(), family)).is_some_and(|lowest| rank > *lowest)
+        })
+    };
+    let mut causes: Vec<Cause> = Vec::new();
+    for violation in violations.iter().filter(|violation| !is_explained(violation.check)) {
+        if causes.iter().any(|cause| tries_the_same(&cause.check, violation.check)) {
+            continue;
+        }
+        causes.push(Cause {
+            check: Arc::clone(violation.check),
+            finding: Box::new(violation.finding.clone()),
+            level: violation.level,
+            folded: Vec::new(),
+            declared: violation.declared.map(|deviation| deviation.reason.clone()),
+            reproducible: None,
+            chain: None,
+            kept: None,
+        });
+    }
+    for violation in violations {
+        if causes.iter().any(|cause| cause.check.name == violation.check.name) {
+            continue;
+        }
+        let own = causes.iter().position(|cause| tries_the_same(&cause.check, violation.check));
+        let family = |check: &Check| check.family.map(|(family, _)| family);
+        let near = own.or_else(|| {
+            causes.iter().position(|cause| {
+                cause.check.scheme == violation.check.scheme
+                    && family(&cause.check) == family(violation.check)
+            })
+        });
+        if let Some(cause) = near.and_then(|index| causes.get_mut(index)) {
+            // An advice must not hide a duty, or the run would pass with a check that failed it.
+            cause.level = cause.level.max(violation.level);
+            cause.folded.push(violation.check.name.clone());
+        }
+    }
+    causes
+}
+
+/// Whether two checks try one clause of a scheme in different ways: what fails one of them explains the other.
+fn tries_the_same(one: &Check, other: &Check) -> bool {
+    one.scheme == other.scheme
+        && one.family.is_some()
+        && one.family == other.family
+        && one.clauses.first() == other.clauses.first()
+}
+
+/// Deviations that did not occur although their checks came to a verdict.
+///
+/// A check ends with its first finding, so that a tolerated one hides what would follow: then nothing is known of the rest.
+pub(super) fn stale(records: &[Record], deviations: &[Deviation], today: Date) -> Vec<Deviation> {
+    let is_stale = |deviation: &&Deviation| {
+        let record = records.iter().find(|record| record.check.name == deviation.check);
+        match record.map(|record| &record.outcome) {
+            Some(Outcome::Held) => true,
+            Some(Outcome::Violated(_, finding)) => {
+                let is_known = |other: &Deviation| {
+                    other.check == deviation.check && other.covers(finding) && !other.is_over(today)
+                };
+                !deviation.covers(finding) && !deviations.iter().any(is_known)
+            }
+            _ => false,
+        }
+    };
+    deviations.iter().filter(is_stale).cloned().collect()
+}
