@@ -185,6 +185,7 @@ mod tests {
             hint: None,
             exchanges: vec![Arc::new(exchange)],
             secrets: secrets.clone(),
+            ..Finding::default()
         };
         let shown: Vec<String> =
             differences(&finding, scheme, &secrets).iter().map(ToString::to_string).collect();
