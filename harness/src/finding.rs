@@ -5,7 +5,7 @@ use countersign_spec::Level;
 use std::sync::Arc;
 
 /// One departure.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Finding {
     /// Name of the check.
     pub check: String,

@@ -168,7 +168,6 @@ fn cut(text: &str) -> &str {
 mod tests {
     use super::*;
     use crate::client::{WireBody, WireRequest, WireResponse};
-    use crate::redact::Secrets;
     use countersign_spec::Spec;
     use std::sync::Arc;
     use std::time::Duration;
@@ -188,16 +187,10 @@ mod tests {
         };
         let exchange = Exchange::new("login", String::new(), request, Ok(response));
         Finding {
-            check: "ethgas::x::y".into(),
             did: did.into(),
-            expected: String::new(),
             got: got.into(),
-            hint: None,
             exchanges: vec![Arc::new(exchange)],
-            secrets: Secrets::default(),
-            log: Vec::new(),
-            wallets: Vec::new(),
-            fingerprint: String::new(),
+            ..Finding::default()
         }
     }
 
@@ -254,7 +247,7 @@ mod tests {
 
     #[test]
     fn statuses_that_are_spoken_of_stay() {
-        let print = print("asked twice", "HTTP 200 for one, HTTP 404 for 3 others", 200, "{}");
-        assert!(print.ends_with("HTTP 200 for one, HTTP 404 for # others"), "{print}");
+        let print = print("asked twice", "one answer of HTTP 200 and 3 of HTTP 404", 200, "{}");
+        assert!(print.ends_with("one answer of HTTP 200 and # of HTTP 404"), "{print}");
     }
 }

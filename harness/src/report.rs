@@ -151,7 +151,6 @@ impl Summary {
 mod tests {
     use super::*;
     use crate::check::{Group, Phase};
-    use crate::redact::Secrets;
 
     fn violated(name: &str, rank: u8, level: Level) -> Record {
         let check = Check {
@@ -168,18 +167,7 @@ mod tests {
             needs: std::collections::BTreeSet::new(),
             run: Box::new(|_| Ok(())),
         };
-        let finding = Finding {
-            check: name.to_owned(),
-            did: String::new(),
-            expected: String::new(),
-            got: String::new(),
-            hint: None,
-            exchanges: Vec::new(),
-            secrets: Secrets::default(),
-            log: Vec::new(),
-            wallets: Vec::new(),
-            fingerprint: String::new(),
-        };
+        let finding = Finding { check: name.to_owned(), ..Finding::default() };
         let outcome = Outcome::Violated(level, Box::new(finding));
         Record { check: Arc::new(check), outcome, took: Duration::ZERO }
     }

@@ -185,9 +185,7 @@ mod tests {
             hint: None,
             exchanges: vec![Arc::new(exchange)],
             secrets: secrets.clone(),
-            log: Vec::new(),
-            wallets: Vec::new(),
-            fingerprint: String::new(),
+            ..Finding::default()
         };
         let shown: Vec<String> =
             differences(&finding, scheme, &secrets).iter().map(ToString::to_string).collect();

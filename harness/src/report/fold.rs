@@ -143,3 +143,91 @@ pub(super) fn stale(records: &[Record], deviations: &[Deviation], today: Date) -
     };
     deviations.iter().filter(is_stale).cloned().collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::Checks;
+    use countersign_spec::Spec;
+    use std::time::Duration;
+
+    /// Checks of one family, with the fingerprints they found; none held.
+    fn records(found: &[(&str, Option<&str>)]) -> Vec<Record> {
+        let spec = Spec::embedded();
+        let mut checks = Checks::new(spec, spec.scheme("ethgas").unwrap());
+        for (rank, (name, _)) in found.iter().enumerate() {
+            let rank = u8::try_from(rank).unwrap();
+            let clause = format!("common.none-{rank}");
+            checks.add(crate::check::Group::Flow, name, &[clause], |_| Ok(())).family("one", rank);
+        }
+        let checks = checks.into_list().into_iter().zip(found);
+        let records = checks.map(|(mut check, (_, fingerprint))| {
+            // Without a clause in common, the rank alone decides.
+            check.clauses = vec![check.name.clone()];
+            let outcome = match fingerprint {
+                Some(fingerprint) => {
+                    let finding = Finding { fingerprint: (*fingerprint).to_owned(), ..Finding::default() };
+                    Outcome::Violated(Level::Must, Box::new(finding))
+                }
+                None => Outcome::Held,
+            };
+            Record { check: Arc::new(check), outcome, took: Duration::ZERO }
+        });
+        records.collect()
+    }
+
+    fn deviation(check: &str, fingerprint: &str, expires: Option<&str>) -> Deviation {
+        Deviation {
+            check: format!("ethgas::flow::{check}"),
+            fingerprint: (!fingerprint.is_empty()).then(|| fingerprint.to_owned()),
+            reason: "known".to_owned(),
+            expires: expires.map(|day| day.parse().unwrap()),
+        }
+    }
+
+    /// Expects failing checks and stale deviations, by the last part of the name.
+    fn check(found: &[(&str, Option<&str>)], deviations: &[Deviation], failing: &[&str], gone: &[&str]) {
+        let (records, today) = (records(found), "2026-06-01".parse().unwrap());
+        let last = |name: &str| name.rsplit("::").next().unwrap_or_default().to_owned();
+        let causes = causes(&records, deviations, today);
+        let fails: Vec<String> = causes
+            .iter()
+            .filter(|cause| cause.declared.is_none())
+            .map(|cause| last(&cause.check.name))
+            .collect();
+        let stale: Vec<String> =
+            stale(&records, deviations, today).iter().map(|deviation| last(&deviation.check)).collect();
+        assert_eq!(
+            (fails, stale),
+            (
+                failing.iter().map(|name| (*name).to_owned()).collect(),
+                gone.iter().map(|name| (*name).to_owned()).collect()
+            ),
+            "{found:?} {deviations:?}"
+        );
+    }
+
+    #[test]
+    fn a_new_finding_is_seen_where_a_known_one_would_explain_it() {
+        let both = [("a", Some("x")), ("b", Some("y"))];
+        check(&both, &[], &["a"], &[]);
+        check(&both, &[deviation("a", "x", None)], &["b"], &[]);
+        check(&both, &[deviation("a", "x", None), deviation("b", "y", None)], &[], &[]);
+        // Whoever tolerates a whole check tolerates what comes of it.
+        check(&both, &[deviation("a", "", None)], &[], &[]);
+    }
+
+    #[test]
+    fn another_finding_of_the_same_check_fails_and_the_known_one_is_stale() {
+        check(&[("a", Some("z"))], &[deviation("a", "x", None)], &["a"], &["a"]);
+        check(&[("a", Some("x"))], &[deviation("a", "x", None), deviation("a", "z", None)], &[], &[]);
+        check(&[("a", None)], &[deviation("a", "x", None), deviation("a", "z", None)], &[], &["a", "a"]);
+    }
+
+    #[test]
+    fn what_is_over_tolerates_nothing_and_is_not_stale_while_it_occurs() {
+        check(&[("a", Some("x"))], &[deviation("a", "x", Some("2026-05-31"))], &["a"], &[]);
+        check(&[("a", Some("x"))], &[deviation("a", "x", Some("2026-06-01"))], &[], &[]);
+        check(&[("a", None)], &[deviation("a", "x", Some("2026-05-31"))], &[], &["a"]);
+    }
+}

@@ -52,9 +52,9 @@ const FOURTH: &str = "ethgas::credential::a-wrong-secret-and-an-unknown-account-
 
 /// Checks beside those that the faults trip, which have nothing to say.
 const OTHERS: [&str; 4] = [
-    "ethgas::credential::a-cut-or-longer-secret-is-refused",
+    "ethgas::credential::a-wrong-secret-is-refused",
     "ethgas::form::the-answer-of-login-has-data-accesstoken-as-documented",
-    "ethgas::refresh::a-refresh-works",
+    "ethgas::form::the-answer-of-refresh-has-data-expiresin-as-documented",
     "ethgas::hygiene::nothing-causes-a-server-error",
 ];
 
