@@ -6,10 +6,10 @@ use serde_json::{Value, json};
 
 /// Stands in every secret. Quotes, a backslash and letters beyond ASCII, because each of them is written in more than one
 /// way in JSON.
-const CANARY: &str = "canary";
+pub(crate) const CANARY: &str = "canary";
 
 /// Every kind of secret that a profile can hold.
-fn profile() -> String {
+pub(crate) fn profile() -> String {
     let mut text = String::from(
         r#"
 [http]
@@ -76,7 +76,7 @@ fn check((run, reports): &(Run, Vec<(String, String)>), what: &str) {
 }
 
 /// The request in the forms in which servers write it into answers.
-fn echo(asked: &Asked) -> Value {
+pub(crate) fn echo(asked: &Asked) -> Value {
     let body: Value = serde_json::from_slice(&asked.body).unwrap_or(Value::Null);
     let headers: serde_json::Map<String, Value> =
         asked.headers.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
