@@ -27,6 +27,8 @@ pub enum Rule {
     EchoedSecret,
     /// No traces of the inside.
     Internals,
+    /// Nor in answers to what cannot be read, which frameworks write by themselves.
+    InternalsUnread,
     /// Tokens are not cached.
     NotCached,
     /// The code of a refusal is its status, where the document says so.
@@ -114,7 +116,9 @@ pub fn inspect(cx: &Context<'_>, operation: &Operation, exchange: &Arc<Exchange>
             }
             if let Some(mark) = crate::internals::shown(&text, &exchange.request.body.bytes()) {
                 let expected = "an answer that shows nothing of the server's inside".to_owned();
-                seen.push((Rule::Internals, expected, format!("`{mark}` in: {}", exchange.got())));
+                let rule =
+                    if is_unread(operation, exchange) { Rule::InternalsUnread } else { Rule::Internals };
+                seen.push((rule, expected, format!("`{mark}` in: {}", exchange.got())));
             }
             if exchange.declares_json() && exchange.json.is_none() && !response.body.is_empty() {
                 let expected = "JSON, as Content-Type says".to_owned();
@@ -136,6 +140,11 @@ pub fn inspect(cx: &Context<'_>, operation: &Operation, exchange: &Arc<Exchange>
             }
             for (rule, expected, got) in crate::refusal::complaints(cx, operation, exchange) {
                 seen.push((rule, expected, got));
+            }
+            if let Some(challenge) = cx.challenge_told(exchange, &text) {
+                let expected = "a refusal that does not tell what there is to sign".to_owned();
+                let got = format!("the challenge `{challenge}`, which was not sent, stands in it");
+                seen.push((Rule::EchoedSecret, expected, got));
             }
             if let Some(name) = echoing_header(operation, exchange) {
                 let expected = "headers that do not repeat a secret".to_owned();
@@ -196,6 +205,16 @@ pub fn inspect(cx: &Context<'_>, operation: &Operation, exchange: &Arc<Exchange>
 pub fn given_out(operation: &Operation) -> impl Iterator<Item = Role> {
     let roles = [Role::AccessToken, Role::RefreshToken, Role::Challenge];
     roles.into_iter().filter(|role| operation.success_field(*role).is_some())
+}
+
+/// Whether a refusal is about a body that no parser takes for what was to be sent: then it was written by the framework,
+/// before any code of the target's own.
+fn is_unread(operation: &Operation, exchange: &Exchange) -> bool {
+    let body = exchange.request.body.bytes();
+    let readable = || serde_json::from_slice::<serde_json::Value>(&body).is_ok_and(|body| body.is_object());
+    operation.request.schema.is_some()
+        && exchange.status().is_some_and(|status| (400..500).contains(&status))
+        && !readable()
 }
 
 /// A status that says the server failed; 501 for an unknown method, 503 with Retry-After and 505 are meant.

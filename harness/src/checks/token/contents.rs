@@ -283,6 +283,9 @@ fn expiry_claims(cx: &Context<'_>) -> Vec<String> {
 }
 
 /// Members and claims that speak of a lifetime must agree with the document and with each other.
+/// Seconds by which two times of one token may differ.
+const LEEWAY: i64 = 60;
+
 fn stated_lifetime(cx: &Context<'_>, session: &Session<'_>) -> Result<(), Stop> {
     let Some(rule) = &cx.scheme.tokens.access else { return Ok(()) };
     let answer = &session.answer;
@@ -324,6 +327,16 @@ fn stated_lifetime(cx: &Context<'_>, session: &Session<'_>) -> Result<(), Stop> 
         && said != exp
     {
         return fail(format!("a stated end in the second of the claim, {exp}"), format!("{said}"));
+    }
+    // Whoever reads `exp`, as every library does (RFC 7519 section 4.1.4), must not find the token dead before it says so.
+    let promised = rule.expiry_claims.first().and_then(|claim| jwt.seconds(claim)).or(said);
+    if let (Some(promised), Some(exp)) = (promised, jwt.seconds("exp"))
+        && exp < promised - LEEWAY
+    {
+        return fail(
+            format!("a token that is good until the end it states, {promised}"),
+            format!("its `exp` ends it {} seconds before that", promised - exp),
+        );
     }
     let lived = lifetime_of(&jwt, &rule.expiry_claims, &rule.issued_claims);
     match (lived, stated) {
