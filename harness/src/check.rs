@@ -2,7 +2,9 @@
 
 use crate::context::Context;
 use crate::finding::Stop;
+use crate::need::Need;
 use countersign_spec::{Clause, Level, Scheme, Spec};
+use std::collections::BTreeSet;
 
 /// What a check is about; also what `--group` selects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, clap::ValueEnum)]
@@ -101,6 +103,8 @@ pub struct Check {
     pub phase: Phase,
     /// Whether it means nothing where the login does not work.
     pub needs_login: bool,
+    /// What the profile has to give for it, beyond a login that works.
+    pub needs: BTreeSet<Need>,
     /// Whether it is about locked accounts itself.
     pub about_lockout: bool,
     /// What it does.
@@ -165,17 +169,24 @@ pub struct Checks<'s> {
     /// The scheme.
     pub scheme: &'s Scheme,
     list: Vec<Check>,
+    needs: BTreeSet<Need>,
 }
 
 impl<'s> Checks<'s> {
     /// An empty list.
     #[must_use]
     pub fn new(spec: &'s Spec, scheme: &'s Scheme) -> Self {
-        Self { spec, scheme, list: Vec::new() }
+        Self { spec, scheme, list: Vec::new(), needs: BTreeSet::new() }
     }
 
-    /// Adds a check that rests on shared clauses, or on what the scheme's own clauses make of them, and on the clauses
-    /// about places of the wire (`login.request:/username`).
+    /// Says what the next check to be added needs.
+    pub fn needing(&mut self, need: Need) -> &mut Self {
+        self.needs.insert(need);
+        self
+    }
+
+    /// Adds a check that rests on shared clauses, or on what the scheme's own clauses make of them, on clauses of the scheme
+    /// by their id, and on the clauses about places of the wire (`login.request:/username`).
     pub fn add(
         &mut self,
         group: Group,
@@ -196,6 +207,7 @@ impl<'s> Checks<'s> {
                     shared.extend(self.spec.clause(reference));
                 }
             } else {
+                own.extend(self.scheme.clause(reference).filter(checkable));
                 own.extend(self.scheme.clauses_about(reference).filter(checkable));
             }
         }
@@ -212,6 +224,10 @@ impl<'s> Checks<'s> {
             Group::Time => Phase::Alone,
             _ => Phase::Beside,
         };
+        let mut needs = std::mem::take(&mut self.needs);
+        if group == Group::Time {
+            needs.insert(Need::Clock);
+        }
         let index = self.list.len();
         self.list.push(Check {
             name: format!("{}::{}::{}", self.scheme.id, group.word(), spelt(sentence)),
@@ -223,6 +239,7 @@ impl<'s> Checks<'s> {
             family: None,
             phase,
             needs_login: true,
+            needs,
             about_lockout: false,
             run: Box::new(run),
         });

@@ -3,8 +3,8 @@
 //! | code | meaning |
 //! |---|---|
 //! | 0 | the target conforms |
-//! | 1 | it violates clauses at the chosen level |
-//! | 2 | the command line or profile cannot be used |
+//! | 1 | it violates clauses at the chosen level, or its wire format has changed |
+//! | 2 | the command line, profile or record cannot be used |
 //! | 3 | the target cannot be reached |
 //! | 4 | nothing was judged |
 //! | 5 | a deviation that the profile declares did not occur |
@@ -13,10 +13,14 @@ mod again;
 mod baseline;
 mod conformance;
 mod diff;
+mod doctor;
 mod explain;
+mod init;
+mod lint_spec;
 mod outputs;
 mod schema;
 mod stdout;
+mod wire;
 
 pub use conformance::{LocalTarget, Started, conformance};
 
@@ -59,6 +63,12 @@ enum Verb {
     Conformance(Box<conformance::Options>),
     /// Show what changed between two runs
     Diff(diff::Options),
+    /// Write a profile of a target, with what a few requests tell of it
+    Init(init::Options),
+    /// Say what a profile lacks, and how many checks that costs
+    Doctor(doctor::Options),
+    /// Print every key of a profile with its meaning
+    ProfileReference,
     /// Say what a check demands and on what grounds
     Explain {
         /// Part of the names of checks
@@ -69,6 +79,7 @@ enum Verb {
         /// What to describe
         form: schema::Form,
     },
+    LintSpec(lint_spec::Options),
     /// Compute what a wallet or client library would, for trying an API by hand
     #[command(subcommand)]
     Sign(crate::sign::Sign),
@@ -88,8 +99,21 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
         Ok(Cli { verb: Verb::Diff(options) }) => {
             ExitCode::from(diff::run(&options).unwrap_or_else(Failure::say))
         }
+        Ok(Cli { verb: Verb::Init(options) }) => {
+            ExitCode::from(init::run(&options).unwrap_or_else(Failure::say))
+        }
+        Ok(Cli { verb: Verb::Doctor(options) }) => {
+            ExitCode::from(doctor::run(&options).unwrap_or_else(Failure::say))
+        }
+        Ok(Cli { verb: Verb::ProfileReference }) => {
+            drop(anstream::stdout().write_all(crate::profile::keys::table().as_bytes()));
+            ExitCode::from(CONFORMS)
+        }
         Ok(Cli { verb: Verb::Explain { name } }) => ExitCode::from(explain::run(&name, Spec::embedded())),
         Ok(Cli { verb: Verb::Schema { form } }) => ExitCode::from(schema::run(form)),
+        Ok(Cli { verb: Verb::LintSpec(options) }) => {
+            ExitCode::from(lint_spec::run(&options).unwrap_or_else(Failure::say))
+        }
         Ok(Cli { verb: Verb::Sign(what) }) => match crate::sign::run(&what) {
             Ok(text) => {
                 drop(writeln!(anstream::stdout(), "{text}"));

@@ -1,74 +1,26 @@
-//! A blocking HTTP/1.1 client that sends what it is told and hides nothing.
+//! A blocking HTTP client that sends what it is told and hides nothing: HTTP/1.1, or HTTP/2 where it is told so.
 //!
 //! Each thread drives its own connections, so that one request costs no hop between threads. A kept-alive connection that
 //! the target closed while it lay idle is replaced once, silently: that is the target's right (RFC 9112 section 9.3).
 
+mod base;
+mod connect;
+mod sender;
+
+pub use base::Base;
+
+use crate::profile::{Http, Version};
 use bytes::Bytes;
+use connect::Route;
 use http_body_util::{BodyExt, Empty, Full, StreamBody, combinators::UnsyncBoxBody};
 use hyper::body::Frame;
-use hyper::client::conn::http1::{self, SendRequest};
-use hyper_util::rt::TokioIo;
+use sender::Sender;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
-use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
-
-/// Where a target listens.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Base {
-    /// Whether to speak TLS.
-    pub tls: bool,
-    /// Host without brackets.
-    pub host: String,
-    /// Port.
-    pub port: u16,
-    /// Path before every path of a document; empty or `/api` without a slash at its end.
-    pub prefix: String,
-}
-
-impl Base {
-    /// Reads `http://host:port/prefix`.
-    ///
-    /// # Errors
-    /// What is wrong with it, for people.
-    pub fn parse(url: &str) -> Result<Self, String> {
-        let uri: http::Uri = url.trim().parse().map_err(|problem| format!("`{url}` is no URL: {problem}"))?;
-        let tls = match uri.scheme_str() {
-            Some("http") => false,
-            Some("https") => true,
-            _ => return Err(format!("`{url}` must start with http:// or https://")),
-        };
-        let host =
-            uri.host().filter(|host| !host.is_empty()).ok_or_else(|| format!("`{url}` names no host"))?;
-        if uri.query().is_some() {
-            return Err(format!("`{url}` must not hold a query"));
-        }
-        Ok(Self {
-            tls,
-            host: host.trim_start_matches('[').trim_end_matches(']').to_owned(),
-            port: uri.port_u16().unwrap_or(if tls { 443 } else { 80 }),
-            prefix: uri.path().trim_end_matches('/').to_owned(),
-        })
-    }
-
-    /// The value of the Host header.
-    #[must_use]
-    pub fn authority(&self) -> String {
-        let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
-        if self.port == if self.tls { 443 } else { 80 } { host } else { format!("{host}:{}", self.port) }
-    }
-
-    /// The whole URL of a path.
-    #[must_use]
-    pub fn url(&self, path: &str) -> String {
-        let scheme = if self.tls { "https" } else { "http" };
-        format!("{scheme}://{}{}{path}", self.authority(), self.prefix)
-    }
-}
 
 /// A request as it is to stand on the wire.
 #[derive(Debug, Clone)]
@@ -148,7 +100,7 @@ type Body = UnsyncBoxBody<Bytes, Infallible>;
 
 thread_local! {
     static DRIVER: RefCell<Option<tokio::runtime::Runtime>> = const { RefCell::new(None) };
-    static IDLE: RefCell<HashMap<u64, Vec<SendRequest<Body>>>> = RefCell::new(HashMap::new());
+    static IDLE: RefCell<HashMap<u64, Vec<Sender>>> = RefCell::new(HashMap::new());
 }
 
 /// A client of one target; cheap to share between threads.
@@ -157,7 +109,7 @@ pub struct Client {
     id: u64,
     base: Base,
     timeout: Duration,
-    tls: Option<(TlsConnector, rustls::pki_types::ServerName<'static>)>,
+    route: Arc<Route>,
 }
 
 impl std::fmt::Debug for Client {
@@ -175,9 +127,31 @@ impl Client {
     /// # Errors
     /// An unreadable CA file or a host that no certificate can name.
     pub fn new(base: Base, timeout: Duration, ca: Option<&std::path::Path>) -> Result<Self, String> {
+        Self::as_told(base, &Http { timeout, ca: ca.map(Into::into), ..Http::default() })
+    }
+
+    /// A client that speaks as a profile says.
+    ///
+    /// # Errors
+    /// Certificates or keys that cannot be used, with their keys in the profile, or a host that no certificate can name.
+    pub fn as_told(base: Base, http: &Http) -> Result<Self, String> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
-        let tls = if base.tls { Some(connector(&base.host, ca)?) } else { None };
-        Ok(Self { id: NEXT.fetch_add(1, Ordering::Relaxed), base, timeout, tls })
+        let route = Arc::new(Route::new(&base, http)?);
+        Ok(Self { id: NEXT.fetch_add(1, Ordering::Relaxed), base, timeout: http.timeout, route })
+    }
+
+    /// Which version of HTTP it speaks.
+    #[must_use]
+    pub fn version(&self) -> Version {
+        self.route.version()
+    }
+
+    /// A connection for bytes of one's own, through the proxy where there is one; without TLS.
+    ///
+    /// # Errors
+    /// No connection within this time.
+    pub fn connect_raw(&self, within: Duration) -> Result<std::net::TcpStream, WireError> {
+        self.route.open_blocking(&self.base, within).map_err(|cause| self.unconnected(cause))
     }
 
     /// Where it sends to.
@@ -218,6 +192,10 @@ impl Client {
             body: WireBody::None,
         };
         match quick.send(&request) {
+            // A server that wants a certificate says so only when the first request is there (RFC 8446 section 4.4.2.4).
+            Err(WireError::Closed(cause)) if cause.contains("fatal alert") => {
+                Err(self.unconnected(format!("TLS: {}", connect::advice(&cause))))
+            }
             // Who closes without a word may still answer what it knows.
             Ok(_) | Err(WireError::Closed(_)) => Ok(()),
             Err(error) => Err(error),
@@ -277,7 +255,7 @@ impl Client {
         let mut broke = None;
         let idle = IDLE.with_borrow_mut(|idle| idle.get_mut(&self.id).and_then(Vec::pop));
         if let Some(mut sender) = idle
-            && sender.ready().await.is_ok()
+            && sender.is_ready().await
             && is_open(&sender).await
         {
             match self.exchange(&mut sender, request).await {
@@ -306,35 +284,28 @@ impl Client {
         Ok(response)
     }
 
-    fn keep(&self, sender: SendRequest<Body>) {
+    fn keep(&self, sender: Sender) {
         if !sender.is_closed() {
             IDLE.with_borrow_mut(|idle| idle.entry(self.id).or_default().push(sender));
         }
     }
 
-    async fn connect(&self) -> Result<SendRequest<Body>, WireError> {
-        let failed = |cause: String| WireError::Connect { authority: self.base.authority(), cause };
-        let connecting = TcpStream::connect((self.base.host.as_str(), self.base.port));
-        let stream = tokio::time::timeout(self.timeout, connecting)
-            .await
-            .map_err(|_| failed(format!("no answer within {:?}", self.timeout)))?
-            .map_err(|error| failed(error.to_string()))?;
-        stream.set_nodelay(true).map_err(|error| failed(error.to_string()))?;
-        if let Some((connector, name)) = &self.tls {
-            let handshake = connector.connect(name.clone(), stream);
-            let stream = tokio::time::timeout(self.timeout, handshake)
-                .await
-                .map_err(|_| failed("the TLS handshake took too long".to_owned()))?
-                .map_err(|error| failed(format!("TLS: {error}")))?;
-            return shake_hands(TokioIo::new(stream)).await.map_err(|error| failed(error.to_string()));
+    async fn connect(&self) -> Result<Sender, WireError> {
+        let connecting = self.route.open(&self.base);
+        match tokio::time::timeout(self.timeout, connecting).await {
+            Ok(connected) => connected.map_err(|cause| self.unconnected(cause)),
+            Err(_) => Err(self.unconnected(format!("no answer within {:?}", self.timeout))),
         }
-        shake_hands(TokioIo::new(stream)).await.map_err(|error| failed(error.to_string()))
+    }
+
+    fn unconnected(&self, cause: String) -> WireError {
+        WireError::Connect { authority: self.base.authority(), cause }
     }
 
     /// One request on one connection. The flag says whether any of an answer had come when it failed.
     async fn exchange(
         &self,
-        sender: &mut SendRequest<Body>,
+        sender: &mut Sender,
         request: &WireRequest,
     ) -> Result<WireResponse, (WireError, bool)> {
         let built = self.build(request).map_err(|problem| (WireError::Unsendable(problem), true))?;
@@ -359,10 +330,17 @@ impl Client {
     }
 
     fn build(&self, request: &WireRequest) -> Result<http::Request<Body>, String> {
-        let mut builder = http::Request::builder()
-            .method(request.method.as_str())
-            .uri(format!("{}{}", self.base.prefix, request.path));
-        if !request.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("host")) {
+        // HTTP/2 has the whole URL in place of a Host header.
+        let whole = self.version() == Version::Http2;
+        let uri = if whole {
+            self.base.url(&request.path)
+        } else {
+            format!("{}{}", self.base.prefix, request.path)
+        };
+        let mut builder = http::Request::builder().method(request.method.as_str()).uri(uri);
+        if whole {
+            builder = builder.version(http::Version::HTTP_2);
+        } else if !request.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("host")) {
             builder = builder.header("host", self.base.authority());
         }
         for (name, value) in &request.headers {
@@ -403,23 +381,11 @@ fn paced(
 }
 
 /// Whether the other side has not closed a connection that lay idle, as far as the system knows by now.
-async fn is_open(sender: &SendRequest<Body>) -> bool {
+async fn is_open(sender: &Sender) -> bool {
     // The first turn lets the runtime read what the system holds, the second lets the connection act upon it.
     tokio::task::yield_now().await;
     tokio::task::yield_now().await;
     !sender.is_closed()
-}
-
-async fn shake_hands<I>(io: I) -> Result<SendRequest<Body>, hyper::Error>
-where
-    I: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
-{
-    let (sender, connection) = http1::Builder::new().handshake(io).await?;
-    tokio::spawn(async move {
-        // How a connection ends is told by the exchange that was on it.
-        drop(connection.await);
-    });
-    Ok(sender)
 }
 
 fn wire_error(error: &hyper::Error) -> WireError {
@@ -446,46 +412,9 @@ fn on_this_thread<F: Future>(future: F) -> F::Output {
     })
 }
 
-fn connector(
-    host: &str,
-    ca: Option<&std::path::Path>,
-) -> Result<(TlsConnector, rustls::pki_types::ServerName<'static>), String> {
-    use rustls::pki_types::pem::PemObject;
-    let mut roots = rustls::RootCertStore::from_iter(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-    if let Some(path) = ca {
-        let unreadable = |problem: String| format!("CA file {}: {problem}", path.display());
-        let certificates =
-            rustls::pki_types::CertificateDer::pem_file_iter(path).map_err(|e| unreadable(e.to_string()))?;
-        for certificate in certificates {
-            let certificate = certificate.map_err(|error| unreadable(error.to_string()))?;
-            roots.add(certificate).map_err(|error| unreadable(error.to_string()))?;
-        }
-    }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| error.to_string())?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    let name = rustls::pki_types::ServerName::try_from(host.to_owned())
-        .map_err(|error| format!("`{host}`: {error}"))?;
-    Ok((TlsConnector::from(Arc::new(config)), name))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn urls_are_read_into_their_parts() {
-        let base = Base::parse("http://127.0.0.1:8080/api/").unwrap();
-        assert_eq!((base.tls, base.port, base.prefix.as_str()), (false, 8080, "/api"));
-        assert_eq!(base.url("/login"), "http://127.0.0.1:8080/api/login");
-        assert_eq!(Base::parse("https://[::1]").unwrap().authority(), "[::1]");
-        for bad in ["127.0.0.1:80", "ftp://host", "http://", "http://h/?a=1"] {
-            assert!(Base::parse(bad).is_err(), "{bad}");
-        }
-    }
 
     #[test]
     fn nothing_listening_is_a_connect_error() {

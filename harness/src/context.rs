@@ -6,6 +6,7 @@ use crate::exchange::Exchange;
 use crate::finding::{Finding, Stop};
 use crate::gate::Gate;
 use crate::judge::{self, Verdict};
+use crate::need::Need;
 use crate::profile::Account;
 use crate::redact::Secrets;
 use crate::target::Target;
@@ -359,7 +360,7 @@ impl<'t> Context<'t> {
     /// request may be answered oddly.
     ///
     /// # Errors
-    /// Not applicable behind TLS.
+    /// Not applicable behind TLS and over HTTP/2.
     pub fn send_raw(
         &mut self,
         operation: &'t Operation,
@@ -368,8 +369,8 @@ impl<'t> Context<'t> {
     ) -> Result<Answer<'t>, Stop> {
         let client = self.target.client();
         let base = client.base();
-        if base.tls {
-            return Err(Stop::NotApplicable("raw requests are written to plain HTTP only".to_owned()));
+        if let Some(reason) = Need::PlainHttp.unmet(&self.target.profile, self.scheme) {
+            return Err(Stop::NotApplicable(reason));
         }
         let request = draft.write(self.target.extra_headers());
         let url = base.url(&request.path);
@@ -390,7 +391,7 @@ impl<'t> Context<'t> {
     /// the first answer, as it may.
     ///
     /// # Errors
-    /// Not applicable behind TLS; inconclusive where the first is not answered.
+    /// Not applicable behind TLS and over HTTP/2; inconclusive where the first is not answered.
     pub fn send_behind(
         &mut self,
         first: &Draft,
@@ -399,8 +400,8 @@ impl<'t> Context<'t> {
     ) -> Result<Option<Answer<'t>>, Stop> {
         let client = self.target.client();
         let base = client.base();
-        if base.tls {
-            return Err(Stop::NotApplicable("raw requests are written to plain HTTP only".to_owned()));
+        if let Some(reason) = Need::PlainHttp.unmet(&self.target.profile, self.scheme) {
+            return Err(Stop::NotApplicable(reason));
         }
         let extra = self.target.extra_headers();
         let (first, second) = (first.write(extra.clone()), second.write(extra));

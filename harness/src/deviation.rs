@@ -1,16 +1,13 @@
 //! `[[deviation]]`: a departure that is known and tolerated, with the reason and, where it is set, the day that ends it.
 
 use crate::finding::Finding;
-use crate::profile::nearest;
+use crate::profile::{keys, nearest};
 use jiff::civil::Date;
 use std::time::SystemTime;
 use toml::{Table, Value};
 
 /// What a draft has in place of a reason, until somebody writes one.
 pub const UNSAID: &str = "TODO";
-
-/// Keys of a `[[deviation]]` table.
-pub const KEYS: [&str; 4] = ["check", "fingerprint", "reason", "expires"];
 
 /// A known departure.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,10 +73,11 @@ pub fn read(profile: &Table) -> (Vec<Deviation>, Vec<(String, String)>) {
 
 fn one(table: &Table) -> Result<Deviation, Vec<(String, String)>> {
     let mut mistakes = Vec::new();
-    for key in table.keys().filter(|key| !KEYS.contains(&key.as_str())) {
-        let hint = match nearest(key, &KEYS) {
+    let known = keys::below("deviation[]");
+    for key in table.keys().filter(|key| !known.contains(&key.as_str())) {
+        let hint = match nearest(key, &known) {
             Some(near) => format!("did you mean `{near}`?"),
-            None => format!("known here: {}", KEYS.join(", ")),
+            None => format!("known here: {}", known.join(", ")),
         };
         mistakes.push((format!("deviation.{key}"), format!("is not known; {hint}")));
     }

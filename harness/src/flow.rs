@@ -13,7 +13,8 @@ use countersign_spec::{Auth, Field, Operation, Place, ProofKind, Role, Step, Tex
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
-/// The site that a wallet's user believes to log in to; servers have no way to know it.
+/// The site that a wallet's user believes to log in to, where neither scheme nor profile names one; servers have no way to
+/// know it.
 const SITE: &str = "https://app.example.org";
 const SITE_DOMAIN: &str = "app.example.org";
 
@@ -42,6 +43,8 @@ pub struct Attempt {
     pub after: Vec<(Place, Value)>,
     /// The text to sign where it is not the one that is presented.
     pub signed_text: Option<String>,
+    /// Words of the text, by placeholder, that are others than the scheme or profile says.
+    pub words: Vec<(String, String)>,
     /// Whether optional members and headers go along.
     pub optional: bool,
 }
@@ -166,6 +169,7 @@ impl<'t> Context<'t> {
             without: Vec::new(),
             after: Vec::new(),
             signed_text: None,
+            words: Vec::new(),
             optional: true,
         }
     }
@@ -184,7 +188,8 @@ impl<'t> Context<'t> {
             draft.remove(place);
         }
         if let (ProofKind::Eip191, Some(form)) = (self.scheme.proof.kind, &attempt.form) {
-            let values = self.derive(&draft, attempt);
+            let mut values = self.derive(&draft, attempt);
+            values.extend(self.text_words(operation, &draft, attempt));
             let text = self.expand(&form.template, &draft, operation, &values);
             if let Some(field) = operation.request_field(Role::SignedText) {
                 draft.set(&field.at, json!(text));
@@ -464,7 +469,7 @@ pub fn shown(value: &Value) -> String {
 }
 
 /// `2026-01-31T12:00:00Z`.
-fn rfc3339(seconds: u64) -> String {
+pub(crate) fn rfc3339(seconds: u64) -> String {
     timestamp(seconds).to_string()
 }
 

@@ -32,11 +32,15 @@ pub mod jwks;
 pub mod jwt;
 pub mod listing;
 pub mod lockout;
+pub mod need;
 pub mod patience;
 pub mod presenting;
+pub mod probe;
 pub mod profile;
 pub mod progress;
+pub mod proxy;
 pub mod raw;
+pub mod record;
 pub mod redact;
 pub mod refusal;
 pub mod replay;
@@ -46,6 +50,7 @@ pub mod sign;
 pub mod statistics;
 pub mod target;
 pub mod wallet;
+mod words;
 
 pub use cli::{LocalTarget, Started, conformance};
 
@@ -62,6 +67,8 @@ pub struct CheckEntry {
     pub level: Level,
     /// The sentence, for people.
     pub sentence: String,
+    /// What the profile has to give for it, beyond a login that works.
+    pub needs: Vec<need::Need>,
 }
 
 /// Every check of a specification, in the order they run in.
@@ -79,6 +86,7 @@ pub fn catalogue(spec: &Spec) -> Vec<CheckEntry> {
             clauses: check.clauses,
             level: check.level,
             sentence: check.sentence,
+            needs: check.needs.into_iter().collect(),
         })
         .collect()
 }

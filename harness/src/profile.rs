@@ -1,15 +1,23 @@
 //! `target.toml`: where the target is, who may log in, what it can do, and what is known to be wrong with it.
 //!
 //! Unknown keys are mistakes, named with the nearest known one, because a misspelt key would silently switch checks off.
+//! [`keys::KEYS`] lists every key with its meaning.
+//!
+#![doc = include_str!("../docs/profile.md")]
+
+pub mod keys;
+mod read;
+pub mod wfc;
 
 pub use crate::deviation::Deviation;
+pub use read::Unresolved;
 
-use countersign_spec::{Encoding, Level, Role, Scheme, Spec, Step};
-use secrecy::{ExposeSecret, SecretString};
+use crate::proxy::Proxy;
+use countersign_spec::{Encoding, Level, Spec};
+use secrecy::SecretString;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use toml::{Table, Value};
 
 /// A target and what is known of it.
 #[derive(Debug, Clone, Default)]
@@ -30,6 +38,8 @@ pub struct Profile {
     pub keys: BTreeMap<String, SigningKeys>,
     /// Known departures.
     pub deviations: Vec<Deviation>,
+    /// What of a file of credentials was not used, and why, a line each.
+    pub notes: Vec<String>,
 }
 
 /// How to speak to a target.
@@ -41,16 +51,49 @@ pub struct Http {
     pub rate: Option<u32>,
     /// Checks that run at the same time.
     pub concurrency: usize,
+    /// Version of HTTP, known beforehand.
+    pub version: Version,
     /// PEM file of further trust anchors.
     pub ca: Option<PathBuf>,
+    /// What to show to a target that asks for a certificate.
+    pub identity: Option<Identity>,
+    /// What every connection is tunnelled through.
+    pub proxy: Option<Proxy>,
     /// Headers added to every request.
     pub headers: Vec<(String, SecretString)>,
 }
 
 impl Default for Http {
     fn default() -> Self {
-        Self { timeout: Duration::from_secs(5), rate: None, concurrency: 8, ca: None, headers: Vec::new() }
+        Self {
+            timeout: Duration::from_secs(5),
+            rate: None,
+            concurrency: 8,
+            version: Version::Http1,
+            ca: None,
+            identity: None,
+            proxy: None,
+            headers: Vec::new(),
+        }
     }
+}
+
+/// A version of HTTP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Version {
+    /// HTTP/1.1.
+    Http1,
+    /// HTTP/2: by ALPN over TLS, else by prior knowledge.
+    Http2,
+}
+
+/// A client's certificate and its key, both in PEM.
+#[derive(Debug, Clone)]
+pub struct Identity {
+    /// The certificate chain.
+    pub certificate: Vec<u8>,
+    /// The key.
+    pub key: SecretString,
 }
 
 /// A clock that can be moved.
@@ -75,6 +118,8 @@ pub struct SchemeProfile {
     pub wallet: Option<SecretString>,
     /// Values for members the document leaves to the operator, such as an access key.
     pub constants: BTreeMap<String, String>,
+    /// Words of signed texts, where the target's own differ from the scheme's: its domain, its URI.
+    pub words: BTreeMap<String, String>,
 }
 
 /// An account that exists on the target.
@@ -119,11 +164,34 @@ impl Profile {
     /// # Errors
     /// Every mistake, each naming its key.
     pub fn parse(text: &str, name: &str, folder: &Path, spec: &Spec) -> Result<Self, ProfileErrors> {
-        let table: Table =
-            text.parse().map_err(|problem| ProfileErrors(vec![format!("{name} is no TOML: {problem}")]))?;
-        let mut reader = Reader { name, folder, errors: Vec::new() };
-        let profile = reader.profile(&table, spec);
-        if reader.errors.is_empty() { Ok(profile) } else { Err(ProfileErrors(reader.errors)) }
+        let (profile, unresolved) = Self::parse_leniently(text, name, folder, spec)?;
+        if unresolved.is_empty() {
+            return Ok(profile);
+        }
+        Err(ProfileErrors(unresolved.into_iter().map(|secret| format!("{name}: {secret}")).collect()))
+    }
+
+    /// Reads a profile whose secrets may not be there yet: those that are not stand as empty texts, and are returned.
+    ///
+    /// # Errors
+    /// Every other mistake, each naming its key.
+    pub fn parse_leniently(
+        text: &str,
+        name: &str,
+        folder: &Path,
+        spec: &Spec,
+    ) -> Result<(Self, Vec<Unresolved>), ProfileErrors> {
+        read::read(text, name, folder, spec).map_err(ProfileErrors)
+    }
+
+    /// Takes what it can use from credentials in the form of Web Fuzzing Commons; accounts of its own go first.
+    ///
+    /// # Errors
+    /// A file that is not there or not of that form.
+    pub fn add_credentials(&mut self, path: &Path, spec: &Spec) -> Result<(), ProfileErrors> {
+        let named = |problem: String| ProfileErrors(vec![format!("{}: {problem}", path.display())]);
+        let text = std::fs::read_to_string(path).map_err(|problem| named(problem.to_string()))?;
+        wfc::apply(&text, &path.display().to_string(), self, spec).map_err(named)
     }
 
     /// What is known for a scheme; an empty one where the profile says nothing.
@@ -143,276 +211,6 @@ impl Profile {
     }
 }
 
-struct Reader<'a> {
-    name: &'a str,
-    folder: &'a Path,
-    errors: Vec<String>,
-}
-
-impl Reader<'_> {
-    fn complain(&mut self, key: &str, problem: &str) {
-        self.errors.push(format!("{}: {key}: {problem}", self.name));
-    }
-
-    fn profile(&mut self, table: &Table, spec: &Spec) -> Profile {
-        let known =
-            ["url", "fail_on", "fail_on_inconclusive", "http", "clock", "scheme", "token", "deviation"];
-        self.only(table, "", &known);
-        let fail_on = self.text(table, "", "fail_on").and_then(|level| match level.as_str() {
-            "must" => Some(Level::Must),
-            "should" => Some(Level::Should),
-            "may" => Some(Level::May),
-            _ => {
-                self.complain("fail_on", &format!("`{level}` is no level: write must, should or may"));
-                None
-            }
-        });
-        let mut profile = Profile {
-            url: self.text(table, "", "url"),
-            fail_on,
-            fail_on_inconclusive: self.flag(table, "fail_on_inconclusive"),
-            ..Profile::default()
-        };
-        if let Some(http) = self.table(table, "", "http") {
-            profile.http = self.http(http);
-        }
-        if let Some(clock) = self.table(table, "", "clock") {
-            self.only(clock, "clock", &["advance", "reset"]);
-            match self.text(clock, "clock", "advance") {
-                Some(advance) => {
-                    let reset = self.text(clock, "clock", "reset");
-                    profile.clock = Some(Clock { advance, reset });
-                }
-                None => self.complain("clock.advance", "is missing: the path that moves the clock"),
-            }
-        }
-        if let Some(schemes) = self.table(table, "", "scheme") {
-            let ids: Vec<&str> = spec.schemes().iter().map(|scheme| scheme.id.as_str()).collect();
-            self.only(schemes, "scheme", &ids);
-            for scheme in spec.schemes() {
-                if let Some(table) = self.table(schemes, "scheme", &scheme.id) {
-                    let scheme_profile = self.scheme(table, scheme);
-                    profile.schemes.insert(scheme.id.clone(), scheme_profile);
-                }
-            }
-        }
-        if let Some(tokens) = self.table(table, "", "token") {
-            let ids: Vec<&str> = spec.schemes().iter().map(|scheme| scheme.id.as_str()).collect();
-            self.only(tokens, "token", &ids);
-            for (id, _) in tokens {
-                let Some(table) = self.table(tokens, "token", id) else { continue };
-                let key = format!("token.{id}");
-                self.only(table, &key, &["hs256"]);
-                if let Some((hs256, _)) = self.secret(table, &key, "hs256") {
-                    profile.keys.insert(id.clone(), SigningKeys { hs256 });
-                }
-            }
-        }
-        profile.deviations = self.deviations(table);
-        profile
-    }
-
-    fn http(&mut self, table: &Table) -> Http {
-        self.only(table, "http", &["timeout", "rate", "concurrency", "ca", "headers"]);
-        let mut http = Http::default();
-        if let Some(text) = self.text(table, "http", "timeout") {
-            match duration(&text) {
-                Some(timeout) => http.timeout = timeout,
-                None => {
-                    self.complain("http.timeout", &format!("`{text}` is no time: write \"5s\" or \"800ms\""))
-                }
-            }
-        }
-        if let Some(rate) = self.number(table, "http", "rate") {
-            http.rate = Some(rate);
-        }
-        if let Some(concurrency) = self.number(table, "http", "concurrency") {
-            http.concurrency = concurrency as usize;
-        }
-        http.ca = self.text(table, "http", "ca").map(|path| self.folder.join(path));
-        if let Some(headers) = self.table(table, "http", "headers") {
-            for (name, _) in headers {
-                if let Some((value, _)) = self.secret(headers, "http.headers", name) {
-                    http.headers.push((name.to_ascii_lowercase(), value));
-                }
-            }
-        }
-        http
-    }
-
-    fn scheme(&mut self, table: &Table, scheme: &Scheme) -> SchemeProfile {
-        let key = format!("scheme.{}", scheme.id);
-        let constants: Vec<&str> = scheme
-            .step(Step::Login)
-            .map(|login| login.request.fields.as_slice())
-            .unwrap_or_default()
-            .iter()
-            .filter(|field| field.role == Role::Constant)
-            .map(|field| field.at.name())
-            .collect();
-        let mut known = vec!["paths", "account", "body", "wallet"];
-        known.extend(&constants);
-        self.only(table, &key, &known);
-        let mut profile = SchemeProfile::default();
-        if let Some(paths) = self.table(table, &key, "paths") {
-            let names: Vec<&str> =
-                scheme.operations.iter().map(|operation| operation.name.as_str()).collect();
-            let key = format!("{key}.paths");
-            self.only(paths, &key, &names);
-            for name in names {
-                if let Some(path) = self.text(paths, &key, name) {
-                    if path.starts_with('/') {
-                        profile.paths.insert(name.to_owned(), path);
-                    } else {
-                        self.complain(&format!("{key}.{name}"), "must start with /");
-                    }
-                }
-            }
-        }
-        profile.body = self.text(table, &key, "body").and_then(|body| match body.as_str() {
-            "json" => Some(Encoding::Json),
-            "form" => Some(Encoding::Form),
-            _ => {
-                self.complain(&format!("{key}.body"), &format!("`{body}` is neither json nor form"));
-                None
-            }
-        });
-        profile.wallet = self.secret(table, &key, "wallet").map(|(wallet, _)| wallet);
-        for name in constants {
-            if let Some((value, _)) = self.secret(table, &key, name) {
-                profile.constants.insert(name.to_owned(), value.expose_secret().to_owned());
-            }
-        }
-        if let Some(accounts) = table.get("account") {
-            profile.accounts = self.accounts(accounts, &format!("{key}.account"), scheme);
-        }
-        profile
-    }
-
-    fn accounts(&mut self, value: &Value, key: &str, scheme: &Scheme) -> Vec<Account> {
-        let Some(fields) = &scheme.account else {
-            self.complain(key, "this scheme has no accounts: its wallets register themselves");
-            return Vec::new();
-        };
-        let Some(tables) = value.as_array() else {
-            self.complain(key, &format!("write [[{key}]] tables"));
-            return Vec::new();
-        };
-        let mut known = vec![fields.identifier.as_str(), fields.password.as_str()];
-        known.extend(fields.flags.iter().map(String::as_str));
-        let mut accounts = Vec::new();
-        for table in tables {
-            let Some(table) = table.as_table() else {
-                self.complain(key, &format!("write [[{key}]] tables"));
-                continue;
-            };
-            self.only(table, key, &known);
-            for name in [&fields.identifier, &fields.password] {
-                if !table.contains_key(name) {
-                    self.complain(&format!("{key}.{name}"), "is missing");
-                }
-            }
-            let identifier = self.secret(table, key, &fields.identifier);
-            let password = self.secret(table, key, &fields.password);
-            let flags: Vec<String> =
-                fields.flags.iter().filter(|flag| self.flag(table, flag)).cloned().collect();
-            if let (Some((identifier, _)), Some((password, variable))) = (identifier, password) {
-                accounts.push(Account {
-                    identifier: identifier.expose_secret().to_owned(),
-                    password,
-                    variable,
-                    flags: flags.into_iter().collect(),
-                });
-            }
-        }
-        accounts
-    }
-
-    fn deviations(&mut self, table: &Table) -> Vec<Deviation> {
-        let (deviations, mistakes) = crate::deviation::read(table);
-        mistakes.iter().for_each(|(key, problem)| self.complain(key, problem));
-        deviations
-    }
-
-    /// Complains of every key that is not known, with the nearest one that is.
-    fn only(&mut self, table: &Table, at: &str, known: &[&str]) {
-        for key in table.keys().filter(|key| !known.contains(&key.as_str())) {
-            let place = if at.is_empty() { key.clone() } else { format!("{at}.{key}") };
-            let hint = match nearest(key, known) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => format!("known here: {}", known.join(", ")),
-            };
-            self.complain(&place, &format!("is not known; {hint}"));
-        }
-    }
-
-    fn table<'t>(&mut self, table: &'t Table, at: &str, key: &str) -> Option<&'t Table> {
-        let value = table.get(key)?;
-        if value.as_table().is_none() {
-            self.complain(&join(at, key), "must be a table");
-        }
-        value.as_table()
-    }
-
-    fn text(&mut self, table: &Table, at: &str, key: &str) -> Option<String> {
-        let value = table.get(key)?;
-        if value.as_str().is_none() {
-            self.complain(&join(at, key), "must be a text in quotes");
-        }
-        value.as_str().map(str::to_owned)
-    }
-
-    fn number(&mut self, table: &Table, at: &str, key: &str) -> Option<u32> {
-        let value = table.get(key)?;
-        let number =
-            value.as_integer().and_then(|number| u32::try_from(number).ok()).filter(|number| *number > 0);
-        if number.is_none() {
-            self.complain(&join(at, key), "must be a whole number above zero");
-        }
-        number
-    }
-
-    fn flag(&mut self, table: &Table, key: &str) -> bool {
-        match table.get(key) {
-            None => false,
-            Some(Value::Boolean(flag)) => *flag,
-            Some(_) => {
-                self.complain(key, "must be true or false");
-                false
-            }
-        }
-    }
-
-    /// A text that may stand elsewhere: `env:NAME` or `file:PATH`; with the variable's name where it is one.
-    fn secret(&mut self, table: &Table, at: &str, key: &str) -> Option<(SecretString, Option<String>)> {
-        let text = self.text(table, at, key)?;
-        if let Some(name) = text.strip_prefix("env:") {
-            return match std::env::var(name) {
-                Ok(value) => Some((value.into(), Some(name.to_owned()))),
-                Err(_) => {
-                    self.complain(&join(at, key), &format!("the environment has no variable {name}: set it"));
-                    None
-                }
-            };
-        }
-        if let Some(path) = text.strip_prefix("file:") {
-            let path = self.folder.join(path);
-            return match std::fs::read_to_string(&path) {
-                Ok(value) => Some((value.trim_end_matches(['\r', '\n']).to_owned().into(), None)),
-                Err(problem) => {
-                    self.complain(&join(at, key), &format!("{}: {problem}", path.display()));
-                    None
-                }
-            };
-        }
-        Some((text.into(), None))
-    }
-}
-
-fn join(at: &str, key: &str) -> String {
-    if at.is_empty() { key.to_owned() } else { format!("{at}.{key}") }
-}
-
 /// The nearest known word, unless none is near.
 #[must_use]
 pub fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
@@ -422,19 +220,6 @@ pub fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
         .min()
         .filter(|(distance, candidate)| *distance <= 1 + candidate.len() / 3)
         .map(|(_, candidate)| candidate)
-}
-
-/// Reads `5s`, `800ms` or `2m`.
-fn duration(text: &str) -> Option<Duration> {
-    let split = text.find(|c: char| !c.is_ascii_digit())?;
-    let number: u64 = text[..split].parse().ok()?;
-    match &text[split..] {
-        "ms" => Some(Duration::from_millis(number)),
-        "s" => Some(Duration::from_secs(number)),
-        "m" => Some(Duration::from_secs(number * 60)),
-        _ => None,
-    }
-    .filter(|duration| !duration.is_zero())
 }
 
 #[cfg(test)]
@@ -487,6 +272,31 @@ mod tests {
     fn a_missing_variable_is_named() {
         let text = "[[scheme.ethgas.account]]\nusername = \"a\"\npassword = \"env:COUNTERSIGN_SURELY_UNSET\"";
         assert!(parse(text).unwrap_err().0[0].contains("COUNTERSIGN_SURELY_UNSET"));
+    }
+
+    #[test]
+    fn both_parts_of_a_certificate_are_wanted() {
+        let errors = parse("[http]\nclient_cert = \"c.pem\"").unwrap_err().0;
+        assert!(errors.iter().any(|line| line.contains("http.client_key: is missing")), "{errors:#?}");
+        let errors = parse("[http]\nclient_key = \"/nowhere/k.pem\"").unwrap_err().0;
+        assert!(errors.iter().any(|line| line.contains("http.client_cert: is missing")), "{errors:#?}");
+        assert!(errors.iter().any(|line| line.contains("http.client_key: /nowhere/k.pem")), "{errors:#?}");
+    }
+
+    #[test]
+    fn a_proxy_that_cannot_be_used_is_named_without_its_password() {
+        let errors = parse("[http]\nproxy = \"https://me:hunter22@proxy\"").unwrap_err().to_string();
+        assert!(errors.contains("http.proxy") && !errors.contains("hunter22"), "{errors}");
+    }
+
+    #[test]
+    fn secrets_that_are_not_there_are_told_one_by_one() {
+        let text = "[http.headers]\nx-key = \"env:COUNTERSIGN_SURELY_UNSET\"\ny-key = \"file:/nowhere/key\"";
+        let (profile, unresolved) =
+            Profile::parse_leniently(text, "t", Path::new("."), Spec::embedded()).unwrap();
+        assert_eq!(profile.http.headers.len(), 2);
+        let keys: Vec<&str> = unresolved.iter().map(|secret| secret.key.as_str()).collect();
+        assert_eq!(keys, ["http.headers.x-key", "http.headers.y-key"]);
     }
 
     #[test]

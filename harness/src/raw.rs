@@ -3,7 +3,7 @@
 use crate::client::{Client, WireError, WireRequest, WireResponse};
 use bytes::Bytes;
 use std::io::{ErrorKind, Read, Write};
-use std::net::{TcpStream, ToSocketAddrs};
+use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 /// A request in bytes, in the pieces in which it is written, with a pause between them.
@@ -126,13 +126,7 @@ fn inside_a_character(content: &[u8]) -> usize {
 /// # Errors
 /// No connection, no answer in time, or an answer that is no HTTP.
 pub fn send(client: &Client, request: &RawRequest, within: Duration) -> Result<WireResponse, WireError> {
-    let base = client.base();
-    let connect = |cause: String| WireError::Connect { authority: base.authority(), cause };
-    let mut addresses =
-        (base.host.as_str(), base.port).to_socket_addrs().map_err(|error| connect(error.to_string()))?;
-    let address = addresses.next().ok_or_else(|| connect("the name has no address".to_owned()))?;
-    let mut stream =
-        TcpStream::connect_timeout(&address, within).map_err(|error| connect(error.to_string()))?;
+    let mut stream = client.connect_raw(within)?;
     let start = Instant::now();
     let io = |error: std::io::Error| match error.kind() {
         ErrorKind::WouldBlock | ErrorKind::TimedOut => WireError::Timeout(within),
@@ -193,12 +187,7 @@ pub fn in_turn(
     within: Duration,
 ) -> Result<Option<Result<WireResponse, WireError>>, WireError> {
     let base = client.base();
-    let connect = |cause: String| WireError::Connect { authority: base.authority(), cause };
-    let mut addresses =
-        (base.host.as_str(), base.port).to_socket_addrs().map_err(|error| connect(error.to_string()))?;
-    let address = addresses.next().ok_or_else(|| connect("the name has no address".to_owned()))?;
-    let mut stream =
-        TcpStream::connect_timeout(&address, within).map_err(|error| connect(error.to_string()))?;
+    let mut stream = client.connect_raw(within)?;
     let io = |error: std::io::Error| WireError::Closed(error.to_string());
     stream.set_nodelay(true).map_err(io)?;
     stream.set_read_timeout(Some(within)).map_err(io)?;

@@ -6,6 +6,7 @@ mod fold;
 pub mod gather;
 pub mod github;
 pub mod har;
+pub mod html;
 pub mod json;
 pub mod junit;
 pub mod kinds;
@@ -50,7 +51,7 @@ pub struct Cause {
     pub check: Arc<Check>,
     /// What it found.
     pub finding: Box<Finding>,
-    /// Level of the finding.
+    /// Level of the finding: that of its check, or of a graver one that is folded under it.
     pub level: Level,
     /// Other checks with the same cause, and those it keeps from a verdict.
     pub folded: Vec<String>,
@@ -143,5 +144,40 @@ impl Summary {
         let mut reasons: Vec<(String, usize)> = reasons.into_iter().collect();
         reasons.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
         reasons
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::{Group, Phase};
+
+    fn violated(name: &str, rank: u8, level: Level) -> Record {
+        let check = Check {
+            name: name.to_owned(),
+            scheme: "ethgas".to_owned(),
+            group: Group::Time,
+            sentence: String::new(),
+            clauses: vec![name.to_owned()],
+            level,
+            family: Some(("late-token", rank)),
+            phase: Phase::Beside,
+            needs_login: true,
+            about_lockout: false,
+            run: Box::new(|_| Ok(())),
+        };
+        let finding = Finding { check: name.to_owned(), ..Finding::default() };
+        let outcome = Outcome::Violated(level, Box::new(finding));
+        Record { check: Arc::new(check), outcome, took: Duration::ZERO }
+    }
+
+    #[test]
+    fn a_cause_is_as_grave_as_the_gravest_check_under_it() {
+        let records = vec![violated("advice", 1, Level::May), violated("duty", 2, Level::Should)];
+        let summary = Summary::new(records, &[]);
+        assert_eq!(summary.causes.len(), 1);
+        assert_eq!(summary.causes[0].folded, ["duty"]);
+        assert_eq!(summary.failing(Level::Should).count(), 1);
+        assert_eq!(summary.failing(Level::Must).count(), 0);
     }
 }

@@ -129,6 +129,9 @@ fn judged(target: &Target, check: &Check) -> Outcome {
             Some(Failure::Inconclusive(reason)) => return Outcome::Inconclusive(reason.clone()),
         }
     }
+    if let Some(reason) = check.needs.iter().find_map(|need| need.unmet(&target.profile, scheme)) {
+        return Outcome::Skipped(reason);
+    }
     let serial = gate.as_ref().is_some_and(|gate| gate.is_serial());
     let _alone = serial.then(|| target.scheme_lock(&check.scheme));
     let mut cx = Context::new(target, scheme, &check.name, gate);

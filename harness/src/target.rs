@@ -50,7 +50,7 @@ impl Target {
     /// Prepares to judge; nothing is sent yet.
     ///
     /// # Errors
-    /// A URL or CA file that cannot be used.
+    /// A URL, a certificate or a key that cannot be used.
     pub fn new(
         spec: Spec,
         schemes: Vec<String>,
@@ -59,7 +59,7 @@ impl Target {
         cases: u32,
     ) -> Result<Self, String> {
         let url = profile.url.as_deref().ok_or("no URL: give --url or a profile with `url`")?;
-        let client = Client::new(Base::parse(url)?, profile.http.timeout, profile.http.ca.as_deref())?;
+        let client = Client::as_told(Base::parse(url)?, &profile.http)?;
         let gates = spec.schemes().iter().map(|scheme| (scheme.id.clone(), OnceLock::new())).collect();
         let serial = spec.schemes().iter().map(|scheme| (scheme.id.clone(), Mutex::default())).collect();
         Ok(Self {

@@ -81,13 +81,7 @@ impl Wallet {
     /// The address with the letter case that EIP-55 gives it.
     #[must_use]
     pub fn address(&self) -> String {
-        let lower = HEXLOWER.encode(&self.address);
-        let hash = Keccak256::digest(lower.as_bytes());
-        let cased = lower.chars().enumerate().map(|(index, letter)| {
-            let nibble = if index % 2 == 0 { hash[index / 2] >> 4 } else { hash[index / 2] & 15 };
-            if nibble >= 8 { letter.to_ascii_uppercase() } else { letter }
-        });
-        std::iter::once('0').chain(std::iter::once('x')).chain(cased).collect()
+        eip55(&HEXLOWER.encode(&self.address))
     }
 
     /// The address in lower case.
@@ -138,6 +132,24 @@ impl std::fmt::Debug for Wallet {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Wallet").field("address", &self.address()).finish_non_exhaustive()
     }
+}
+
+/// An address with the letter case that EIP-55 gives it; `None` for what is no address.
+#[must_use]
+pub fn checksummed(address: &str) -> Option<String> {
+    let digits = address.strip_prefix("0x")?;
+    let plain = digits.len() == 40 && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+    plain.then(|| eip55(&digits.to_ascii_lowercase()))
+}
+
+/// Forty hex digits in lower case, as EIP-55 writes them.
+fn eip55(lower: &str) -> String {
+    let hash = Keccak256::digest(lower.as_bytes());
+    let cased = lower.chars().enumerate().map(|(index, letter)| {
+        let nibble = if index % 2 == 0 { hash[index / 2] >> 4 } else { hash[index / 2] & 15 };
+        if nibble >= 8 { letter.to_ascii_uppercase() } else { letter }
+    });
+    std::iter::once('0').chain(std::iter::once('x')).chain(cased).collect()
 }
 
 /// A signature as wallets write it: `0x` and 130 lower-case hex digits.
@@ -344,6 +356,12 @@ mod tests {
     #[test]
     fn the_known_key_has_its_checksummed_address() {
         assert_eq!(known().address(), "0x2c7536E3605D9C16a7a3D7b1898e529396a65c23");
+        assert_eq!(checksummed(&known().lower_address()), Some(known().address()));
+        for none in
+            ["0x12", "2c7536e3605d9c16a7a3d7b1898e529396a65c23", "0xzz7536e3605d9c16a7a3d7b1898e529396a65c23"]
+        {
+            assert_eq!(checksummed(none), None);
+        }
     }
 
     #[test]

@@ -1,15 +1,13 @@
 //! What no schema can say of a scheme: that names resolve, and that roles stand where the steps need them.
 
+mod proof;
+
 use crate::{
-    Auth, Clause, Encoding, Example, Field, Operation, Place, ProofKind, RefreshTakes, Role, Scheme, Step,
+    Auth, Clause, Encoding, Example, Field, Operation, Place, RefreshTakes, Role, Scheme, Step,
     error::{Mistakes, did_you_mean},
     load::name_of,
 };
 use std::collections::BTreeSet;
-
-/// Placeholders that every text may use; the names under `proof.derived` join them.
-const PLACEHOLDERS: [&str; 7] =
-    ["challenge", "challenge_hex", "address", "uri", "domain", "issued_at", "issued_at_dmy"];
 
 /// Adds every mistake of a scheme whose files could be read. `broken` names schemas already complained of.
 pub(crate) fn scheme(
@@ -46,7 +44,7 @@ pub(crate) fn scheme(
             mistakes.add(&path, &key, problem);
         }
     }
-    for (key, problem) in proof_problems(scheme).into_iter().chain(refresh_problems(scheme)) {
+    for (key, problem) in proof::problems(scheme).into_iter().chain(refresh_problems(scheme)) {
         mistakes.add(&path, key, problem);
     }
     if scheme.step(Step::Login).is_none() {
@@ -191,52 +189,6 @@ fn field_problems(operation: &Operation) -> Vec<String> {
     for place in operation.signed.iter().flat_map(|signed| &signed.over) {
         if !places.contains(place) {
             problems.push(format!("signs {place}, which is no request field"));
-        }
-    }
-    problems
-}
-
-fn proof_problems(scheme: &Scheme) -> Vec<(&'static str, String)> {
-    let mut problems = Vec::new();
-    let Some(login) = scheme.step(Step::Login) else { return problems };
-    let mut need = |role: Role, name: &str| {
-        if login.request_field(role).is_none() {
-            let problem = format!("needs a request field with role \"{name}\" at the login");
-            problems.push(("proof.kind", problem));
-        }
-    };
-    match scheme.proof.kind {
-        ProofKind::Eip191 => {
-            need(Role::Address, "address");
-            need(Role::Signature, "signature");
-            if scheme.proof.text.is_none() {
-                let problem = "is missing: an eip191 proof needs the template that is signed".to_owned();
-                problems.push(("proof.text", problem));
-            }
-        }
-        ProofKind::Secret => {
-            need(Role::Identifier, "identifier");
-            need(Role::Password, "password");
-            if scheme.account.is_none() {
-                let problem = "is missing: a secret proof needs the names of an account's members".to_owned();
-                problems.push(("account", problem));
-            }
-        }
-    }
-    let known: BTreeSet<&Place> = login.request.fields.iter().map(|field| &field.at).collect();
-    let derived = scheme.proof.derived.values().flat_map(|derived| &derived.of);
-    let places = scheme.proof.binds.iter().map(|place| ("proof.binds", place));
-    for (key, place) in places.chain(derived.map(|place| ("proof.derived", place))) {
-        if !known.contains(place) {
-            problems.push((key, format!("{place} is no request field of the login")));
-        }
-    }
-    let words: Vec<&str> =
-        PLACEHOLDERS.into_iter().chain(scheme.proof.derived.keys().map(String::as_str)).collect();
-    for text in scheme.proof.text.iter().chain(&scheme.proof.other_texts) {
-        for name in placeholders(&text.template).into_iter().filter(|name| !words.contains(name)) {
-            let near = did_you_mean(name, &words);
-            problems.push(("proof.text", format!("`{}` has no meaning for {{{name}}}{near}", text.name)));
         }
     }
     problems

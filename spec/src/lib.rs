@@ -17,6 +17,7 @@
 mod check;
 mod clause;
 mod error;
+mod gaps;
 mod load;
 mod meta;
 mod schema;
@@ -26,6 +27,7 @@ pub mod openapi;
 
 pub use clause::{Anchor, Basis, Clause, Level};
 pub use error::{SpecError, SpecErrors};
+pub use gaps::gaps;
 pub use schema::{Example, Schema};
 pub use scheme::{
     AccountFields, Auth, Concat, Derived, Encoding, Envelope, Expiry, Field, KeySignature, Operation,

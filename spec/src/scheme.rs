@@ -171,6 +171,17 @@ pub struct Proof {
     /// Request members (by place) that the proof binds: changing one after signing must break it.
     #[serde(default)]
     pub binds: Vec<Place>,
+    /// Words that stand in texts as they are, by placeholder: the site's own domain and URI, a version, a chain. A profile
+    /// may give a target's own.
+    #[serde(default)]
+    pub words: BTreeMap<String, String>,
+    /// Placeholders whose word the server compares with its own, each with the clause that says so: a text with another
+    /// word there is refused, however well it is signed.
+    #[serde(default)]
+    pub judged: BTreeMap<String, String>,
+    /// Seconds from `{issued_at}` to `{expires_at}`.
+    #[serde(default)]
+    pub text_lifetime: Option<u64>,
 }
 
 /// How possession is shown.
@@ -185,8 +196,9 @@ pub enum ProofKind {
 
 /// A text to sign, with placeholders in braces.
 ///
-/// Placeholders: `{challenge}`, `{challenge_hex}` (hex of its ASCII bytes), `{address}`, `{uri}`, `{domain}`,
-/// `{issued_at}` (RFC 3339, UTC, seconds), `{issued_at_dmy}` (DD/MM/YYYY hh:mm) and every name under `proof.derived`.
+/// Placeholders: `{challenge}`, `{challenge_hex}` (hex of its ASCII bytes), `{address}` (as the request writes it),
+/// `{address_checksum}` (EIP-55), `{uri}`, `{domain}`, `{issued_at}` and `{expires_at}` (RFC 3339, UTC, seconds),
+/// `{issued_at_dmy}` (DD/MM/YYYY hh:mm), and every name under `proof.derived` and `proof.words`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Text {

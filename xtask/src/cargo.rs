@@ -66,9 +66,23 @@ pub(crate) fn build_server(root: &Path, flags: &[&str]) -> Result<PathBuf, Strin
 /// # Errors
 /// As [`build_server`].
 pub(crate) fn build(root: &Path, package: &str, flags: &[&str]) -> Result<PathBuf, String> {
+    let mut arguments = vec!["build", "--quiet", "--package", package, "--bin", package];
+    arguments.extend(flags);
+    built(root, package, &arguments)
+}
+
+/// The server that the step `test` built for the tests, with all features: asked for in the same words, it is there already.
+///
+/// # Errors
+/// As [`build_server`].
+pub(crate) fn tested_server(root: &Path) -> Result<PathBuf, String> {
+    built(root, "countersign-server", &["test", "--quiet", "--workspace", "--all-features", "--no-run"])
+}
+
+/// Calls cargo with these arguments and says where the binary of this name is.
+fn built(root: &Path, name: &str, arguments: &[&str]) -> Result<PathBuf, String> {
     let mut child = command(root)
-        .args(["build", "--quiet", "--package", package, "--bin", package])
-        .args(flags)
+        .args(arguments)
         .arg("--message-format=json-render-diagnostics")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -78,8 +92,10 @@ pub(crate) fn build(root: &Path, package: &str, flags: &[&str]) -> Result<PathBu
     if let Some(output) = child.stdout.take() {
         for line in BufReader::new(output).lines().map_while(Result::ok) {
             let message: Value = serde_json::from_str(&line).unwrap_or_default();
+            // A binary is built a second time for the tests in it.
             if message["reason"] == "compiler-artifact"
-                && message["target"]["name"] == package
+                && message["target"]["name"] == name
+                && message["profile"]["test"] == false
                 && let Some(path) = message["executable"].as_str()
             {
                 binary = Some(path.into());
@@ -88,9 +104,9 @@ pub(crate) fn build(root: &Path, package: &str, flags: &[&str]) -> Result<PathBu
     }
     let status = child.wait().map_err(|error| format!("cargo was lost: {error}"))?;
     if !status.success() {
-        return Err(format!("{package} could not be built ({status}); the compiler's messages stand above"));
+        return Err(format!("{name} could not be built ({status}); the compiler's messages stand above"));
     }
-    binary.ok_or_else(|| format!("cargo built no {package}; does its Cargo.toml still have that binary?"))
+    binary.ok_or_else(|| format!("cargo built no {name}; does its Cargo.toml still have that binary?"))
 }
 
 /// The cargo that called us.

@@ -23,7 +23,7 @@ pub(crate) fn run(root: &Path, check: bool) -> ExitCode {
 }
 
 fn printed(root: &Path) -> Result<String, String> {
-    let binary = cargo::build_server(root, &[])?;
+    let binary = cargo::tested_server(root)?;
     let output = Command::new(&binary)
         .arg("config-schema")
         .output()

@@ -22,15 +22,15 @@ Reference server (only here, not in the installed program):
 
 /// Judges the target the flags name, or a reference server of its own that lives as long as the run.
 pub(crate) fn run(root: &Path, flags: Vec<OsString>) -> ExitCode {
-    judge(root, flags, None)
+    judge(root, flags, false)
 }
 
-/// Judges a reference server on this store, built with all features as the tests were.
+/// Judges the reference server of the tests on this store.
 pub(crate) fn run_on(root: &Path, store: &str) -> ExitCode {
-    judge(root, vec!["--store".into(), store.into()], Some(&["--all-features"]))
+    judge(root, vec!["--store".into(), store.into()], true)
 }
 
-fn judge(root: &Path, flags: Vec<OsString>, features: Option<&'static [&'static str]>) -> ExitCode {
+fn judge(root: &Path, flags: Vec<OsString>, tested: bool) -> ExitCode {
     let (asked, flags) = match take_store(flags) {
         Ok(taken) => taken,
         Err(error) => return unusable(&error),
@@ -42,7 +42,8 @@ fn judge(root: &Path, flags: Vec<OsString>, features: Option<&'static [&'static 
         // What is missing is said before anybody waits for the compiler.
         let private = asked.private()?;
         anstream::eprintln!("building the reference server");
-        let binary = cargo::build_server(&root, features.unwrap_or_else(|| asked.features()))?;
+        let binary =
+            if tested { cargo::tested_server(&root)? } else { cargo::build_server(&root, asked.features())? };
         let url = private.as_ref().map(PrivateStore::url).or_else(|| asked.url.clone());
         let server = LocalServer::start(&binary, Store { name: &asked.name, url: url.as_deref() })?;
         // The server goes first: its store may not be missed while it ends.

@@ -11,9 +11,11 @@ mod demo_faults;
 mod faults;
 mod generated;
 mod local_server;
+mod new_scheme;
 mod openapi;
 mod readme;
 mod serve;
+mod snapshot;
 mod test;
 mod tidy;
 mod torture;
@@ -60,6 +62,9 @@ enum Verb {
     /// Measure the server against the least it could cost
     #[command(after_help = bench::HELP)]
     Bench(bench::Options),
+    /// Make a scheme to start from: data, a plugin, its lines in the lists
+    #[command(after_help = new_scheme::HELP)]
+    NewScheme(new_scheme::Options),
     /// What `bench` measures against
     #[command(hide = true)]
     BenchPart(bench::parts::Options),
@@ -72,6 +77,12 @@ enum Verb {
     /// Write the OpenAPI documents of the schemes
     #[command(after_help = openapi::HELP)]
     Openapi(Check),
+    /// Write what the reference server says on the wire, flow by flow
+    #[command(after_help = snapshot::HELP)]
+    Snapshot(snapshot::Options),
+    /// What `snapshot` holds a record against its snapshots with
+    #[command(hide = true)]
+    SnapshotPart(snapshot::part::Options),
     /// Write the fate of every clause: checked, cited or excepted
     #[command(after_help = trace::HELP)]
     Trace(Check),
@@ -107,9 +118,12 @@ fn main() -> ExitCode {
         Verb::Torture(options) => torture::run(&root, &options),
         Verb::Bench(options) => bench::run(&root, &options),
         Verb::BenchPart(options) => bench::parts::run(&options),
+        Verb::NewScheme(options) => new_scheme::run(&root, &options),
         Verb::Tidy => tidy::run(&root),
         Verb::ConfigSchema(mode) => config_schema::run(&root, mode.check),
         Verb::Openapi(mode) => openapi::run(&root, mode.check),
+        Verb::Snapshot(options) => snapshot::run(&root, &options),
+        Verb::SnapshotPart(options) => snapshot::part::run(&options),
         Verb::Trace(mode) => trace::run(&root, mode.check),
     }
 }

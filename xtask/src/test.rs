@@ -1,6 +1,8 @@
 //! `cargo xtask test`: everything CI checks, in the order in which it is cheapest to fail.
 
-use crate::{FOUND, cargo, config_schema, conformance, faults, openapi, readme, tidy, torture, trace};
+use crate::{
+    FOUND, cargo, config_schema, conformance, faults, openapi, readme, snapshot, tidy, torture, trace,
+};
 use clap::Args;
 use countersign_fixtures::stores::{Kind, installed};
 use std::path::Path;
@@ -10,8 +12,8 @@ use std::time::{Duration, Instant};
 /// Shown under `--help`.
 pub(crate) const HELP: &str = "\
 Steps: format, clippy, test, faults, doc, tidy, openapi, schema, trace,
-conformance, on-memory, on-redis, on-postgres, torture (its short form),
-readme (the curl examples of README.md). The step conformance runs on the
+snapshot, conformance, on-memory, on-redis, on-postgres, torture (its short
+form), readme (the curl examples of README.md). The step conformance runs on the
 embedded store and the next three on those they name. A step that fails does
 not keep the next one from running; the closing table shows them all.
 
@@ -64,6 +66,12 @@ const NEEDS: &[Need] = &[
         step: None,
         without: "no judgement of the independent server in Python",
         get: "on Debian: apt-get install python3",
+    },
+    Need {
+        program: "chromium",
+        step: None,
+        without: "no test of the HTML report in a browser",
+        get: "on Debian: apt-get install chromium",
     },
     Need {
         program: Kind::Redis.program(),
@@ -162,11 +170,12 @@ fn steps(root: &Path, require_all: bool) -> Vec<(&'static str, Step<'_>)> {
         ("openapi", own(|| openapi::run(root, true))),
         ("schema", own(|| config_schema::run(root, true))),
         ("trace", own(|| trace::run(root, true))),
+        ("snapshot", own(|| snapshot::check(root))),
         ("conformance", own(|| conformance::run_on(root, "embedded"))),
         ("on-memory", own(|| conformance::run_on(root, "memory"))),
         ("on-redis", own(|| conformance::run_on(root, "redis"))),
         ("on-postgres", own(|| conformance::run_on(root, "postgres"))),
-        ("torture", own(move || torture::run(root, &torture::Options::short(require_all)))),
+        ("torture", own(move || torture::run_short(root, require_all))),
         ("readme", own(|| readme::run(root))),
     ]
 }
@@ -246,7 +255,7 @@ all passed but what one missing program keeps from running";
     #[test]
     fn help_names_every_step_in_its_order() {
         let listed = HELP.split_once("Steps: ").unwrap().1.split_once(" (the curl").unwrap().0;
-        let listed = listed.replace(" (its short form)", "");
+        let listed = listed.replace(" (its short\nform)", "");
         let listed: Vec<String> = listed.split(',').map(|step| step.trim().to_owned()).collect();
         let steps: Vec<&str> = steps(Path::new("."), false).into_iter().map(|(name, _)| name).collect();
         assert_eq!(listed, steps);

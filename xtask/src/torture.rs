@@ -54,7 +54,7 @@ Examples:
 Exit: 0 all held; 1 an invariant was broken; 2 a scenario could not run.";
 
 /// Flags of the verb.
-#[derive(Debug, Default, Args)]
+#[derive(Debug, Args)]
 pub(crate) struct Options {
     /// Run one scenario only; repeatable
     #[arg(long, value_name = "NAME", value_parser = clap::builder::PossibleValuesParser::new(SCENARIOS.map(|one| one.name)))]
@@ -68,12 +68,26 @@ pub(crate) struct Options {
     /// Exit 2 if a scenario is skipped for lack of a program
     #[arg(long)]
     require_all: bool,
+    /// Take the server that the tests were built with
+    #[arg(long, hide = true)]
+    tested: bool,
 }
 
-impl Options {
-    /// What CI runs.
-    pub(crate) fn short(require_all: bool) -> Self {
-        Self { short: true, require_all, ..Self::default() }
+/// What CI runs, in a process of its own: this one may have to be replaced by one with a higher limit on descriptors.
+pub(crate) fn run_short(root: &Path, require_all: bool) -> ExitCode {
+    let own = match std::env::current_exe() {
+        Ok(own) => own,
+        Err(error) => return unusable(&format!("this program is not found: {error}")),
+    };
+    let mut command = Command::new(own);
+    command.current_dir(root).args(["torture", "--short", "--tested"]);
+    if require_all {
+        command.arg("--require-all");
+    }
+    match command.status() {
+        Ok(status) if status.success() => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::from(crate::FOUND),
+        Err(error) => unusable(&format!("torture could not be started: {error}")),
     }
 }
 
@@ -141,7 +155,11 @@ pub(crate) fn run(root: &Path, options: &Options) -> ExitCode {
         return unusable(&format!("the limit on descriptors could not be raised: {error}"));
     }
     anstream::eprintln!("building the server with all stores");
-    let binary = match cargo::build_server(root, &["--all-features"]) {
+    let built = match options.tested {
+        true => cargo::tested_server(root),
+        false => cargo::build_server(root, &["--all-features"]),
+    };
+    let binary = match built {
         Ok(binary) => binary,
         Err(error) => return unusable(&error),
     };

@@ -193,6 +193,7 @@ mod tests {
             clauses: vec![clause.into()],
             level: Level::Must,
             sentence: "It is so.".into(),
+            needs: Vec::new(),
         }
     }
 

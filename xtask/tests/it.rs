@@ -1,5 +1,8 @@
 //! The program as a developer calls it: help, exit codes, and the verbs against this very workspace.
 
+#[path = "it/snapshot.rs"]
+mod snapshot;
+
 use std::process::{Command, Output};
 
 fn xtask(args: &[&str]) -> Output {
@@ -12,7 +15,18 @@ fn text(bytes: &[u8]) -> String {
 
 #[test]
 fn every_verb_explains_itself_within_80_columns() {
-    let verbs = ["conformance", "serve", "test", "faults", "torture", "bench", "tidy", "openapi", "trace"];
+    let verbs = [
+        "conformance",
+        "serve",
+        "test",
+        "faults",
+        "torture",
+        "bench",
+        "tidy",
+        "openapi",
+        "snapshot",
+        "trace",
+    ];
     let overview = xtask(&["--help"]);
     assert_eq!(overview.status.code(), Some(0));
     let overview = text(&overview.stdout);
@@ -35,6 +49,7 @@ fn what_makes_no_sense_exits_2_and_says_what() {
         (&["tidy", "--fix"], "--fix"),
         (&["trace", "--chek"], "--chek"),
         (&["openapi", "spec"], "spec"),
+        (&["snapshot", "--check", "--review"], "--review"),
         (&["test", "--require"], "--require"),
         (&["torture", "--only", "rain"], "rain"),
         (&["bench", "--rounds", "0"], "0"),

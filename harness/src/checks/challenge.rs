@@ -8,7 +8,7 @@ mod timing;
 use crate::check::{Checks, Group};
 use crate::context::Context;
 use crate::finding::Stop;
-use countersign_spec::Step;
+use countersign_spec::{Role, Step};
 use std::collections::BTreeSet;
 
 /// How many challenges are looked at together.
@@ -55,7 +55,9 @@ pub(super) fn add(checks: &mut Checks<'_>) {
     near::add(checks);
     used_once(checks);
     again::add(checks);
-    timing::add(checks);
+    if names_wallet(checks) {
+        timing::add(checks);
+    }
 }
 
 fn sample(cx: &mut Context<'_>, one_wallet: bool, count: usize) -> Result<Vec<String>, Stop> {
@@ -96,23 +98,16 @@ fn changing_bits(sample: &[String]) -> f64 {
         .sum()
 }
 
+/// Whether a challenge is asked for a wallet. One that is not belongs to whoever uses it first.
+fn names_wallet(checks: &Checks<'_>) -> bool {
+    let asked = checks.scheme.step(Step::Challenge);
+    asked.is_some_and(|operation| operation.request_field(Role::Address).is_some())
+}
+
 fn bound(checks: &mut Checks<'_>) {
-    checks
-        .add(
-            Group::Challenge,
-            "a challenge of another wallet is refused",
-            &["common.challenge.bound"],
-            |cx| {
-                let victim = cx.other_actor()?;
-                let theirs = cx.challenge(&victim)?;
-                let me = cx.actor()?;
-                cx.challenge(&me)?;
-                let attempt = cx.attempt_with(&me, Some(theirs));
-                let answer = cx.send_attempt(&attempt)?;
-                cx.must_refuse(&answer, "logged one wallet in with the challenge that another was given")
-            },
-        )
-        .family("challenge", 1);
+    if names_wallet(checks) {
+        of_another(checks);
+    }
     checks
         .add(
             Group::Challenge,
@@ -171,6 +166,25 @@ fn bound(checks: &mut Checks<'_>) {
             )
         },
     );
+}
+
+fn of_another(checks: &mut Checks<'_>) {
+    checks
+        .add(
+            Group::Challenge,
+            "a challenge of another wallet is refused",
+            &["common.challenge.bound"],
+            |cx| {
+                let victim = cx.other_actor()?;
+                let theirs = cx.challenge(&victim)?;
+                let me = cx.actor()?;
+                cx.challenge(&me)?;
+                let attempt = cx.attempt_with(&me, Some(theirs));
+                let answer = cx.send_attempt(&attempt)?;
+                cx.must_refuse(&answer, "logged one wallet in with the challenge that another was given")
+            },
+        )
+        .family("challenge", 1);
 }
 
 /// A challenge of the same form, with other digits.

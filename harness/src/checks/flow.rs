@@ -7,6 +7,7 @@ use crate::check::{Checks, Group};
 use crate::context::{Context, Session, is_token_sink};
 use crate::finding::Stop;
 use crate::gate::Failure;
+use crate::need::Need;
 use countersign_spec::{Level, Operation, Place, ProofKind, Role, Scheme, Step};
 use serde_json::Value;
 
@@ -89,9 +90,12 @@ pub(super) fn add(checks: &mut Checks<'_>) {
         check.family(answered_family(operation), 1);
         let name = operation.name.clone();
         let sentence = format!("{name} tells one caller after the other of the caller");
-        checks.add(Group::Flow, &sentence, &["common.flow.own-identity"], move |cx| {
-            identity::one_after_the_other(cx, &name)
-        });
+        checks.needing(Need::SecondAccount).add(
+            Group::Flow,
+            &sentence,
+            &["common.flow.own-identity"],
+            move |cx| identity::one_after_the_other(cx, &name),
+        );
     }
     if has_sink(scheme) {
         checks.add(
@@ -107,17 +111,22 @@ pub(super) fn add(checks: &mut Checks<'_>) {
                 cx.must_accept(&answer, "logged in twice and used the first token")
             },
         );
-        checks.add(Group::Flow, "a login ends nobody elses session", &["common.flow.login-is-own"], |cx| {
-            let sink = first_sink(cx)?;
-            let mine = cx.session()?;
-            let other = cx.other_actor()?;
-            cx.log_in(&other)?;
-            let answer = cx.present(sink, &mine.actor, mine.access.as_deref().unwrap_or_default())?;
-            cx.must_accept(&answer, "logged one account in, then another, and used the first one's token")
-        });
+        checks.needing(Need::SecondAccount).add(
+            Group::Flow,
+            "a login ends nobody elses session",
+            &["common.flow.login-is-own"],
+            |cx| {
+                let sink = first_sink(cx)?;
+                let mine = cx.session()?;
+                let other = cx.other_actor()?;
+                cx.log_in(&other)?;
+                let answer = cx.present(sink, &mine.actor, mine.access.as_deref().unwrap_or_default())?;
+                cx.must_accept(&answer, "logged one account in, then another, and used the first one's token")
+            },
+        );
     }
     if scheme.tokens.access.is_some() {
-        checks.add(
+        checks.needing(Need::SecondAccount).add(
             Group::Flow,
             "two accounts never get the same token",
             &["common.flow.distinct-tokens"],
@@ -155,7 +164,8 @@ pub(super) fn add(checks: &mut Checks<'_>) {
         let rests_on = ["common.flow.lookup-follows-login", anchor.as_str()];
         checks.add(Group::Flow, "the look up does not know who never logged in", &rests_on, |cx| {
             let operation = cx.step(Step::Lookup)?;
-            let stranger = cx.actor()?;
+            // The first one may be the wallet of the profile, which has logged in.
+            let stranger = cx.other_actor()?;
             let draft = cx.fill(operation, &stranger, None);
             let answer = cx.send(operation, &draft)?;
             cx.must_refuse(&answer, "looked up a wallet that never logged in")
@@ -241,16 +251,21 @@ fn logout(checks: &mut Checks<'_>) {
             Ok(())
         })
         .family("logout", 0);
-    checks.add(Group::Flow, "a logout ends nobody else's session", &["common.flow.logout-is-own"], |cx| {
-        let sink = first_sink(cx)?;
-        let mine = cx.session()?;
-        let other = cx.other_actor()?;
-        let theirs = cx.log_in(&other)?;
-        let out = cx.log_out(&mine)?;
-        cx.control(&out, "the logout")?;
-        let answer = cx.present(sink, &other, theirs.access.as_deref().unwrap_or_default())?;
-        cx.must_accept(&answer, "logged one account out and used another account's token")
-    });
+    checks.needing(Need::SecondAccount).add(
+        Group::Flow,
+        "a logout ends nobody else's session",
+        &["common.flow.logout-is-own"],
+        |cx| {
+            let sink = first_sink(cx)?;
+            let mine = cx.session()?;
+            let other = cx.other_actor()?;
+            let theirs = cx.log_in(&other)?;
+            let out = cx.log_out(&mine)?;
+            cx.control(&out, "the logout")?;
+            let answer = cx.present(sink, &other, theirs.access.as_deref().unwrap_or_default())?;
+            cx.must_accept(&answer, "logged one account out and used another account's token")
+        },
+    );
     checks.add(
         Group::Flow,
         "a logout leaves other sessions of the account alive",

@@ -4,6 +4,7 @@ mod addresses;
 mod alike;
 mod derived;
 mod forms;
+mod judged;
 mod lookups;
 mod remembered;
 mod signatures;
@@ -15,7 +16,7 @@ use crate::check::Checks;
 use crate::context::Context;
 use crate::finding::Stop;
 use crate::flow::Attempt;
-use countersign_spec::ProofKind;
+use countersign_spec::{ProofKind, Role, Step};
 
 /// Adds the checks of this group.
 pub(super) fn add(checks: &mut Checks<'_>) {
@@ -25,7 +26,11 @@ pub(super) fn add(checks: &mut Checks<'_>) {
     signatures::signers(checks);
     texts::add(checks);
     signatures::malformed(checks);
-    addresses::add(checks);
+    // Where the text alone names its signer there is no second address to differ from it.
+    if checks.scheme.step(Step::Login).is_some_and(|login| login.request_field(Role::Address).is_some()) {
+        addresses::add(checks);
+    }
+    judged::add(checks);
     derived::add(checks);
     forms::add(checks);
     alike::add(checks);

@@ -8,6 +8,7 @@ use crate::check::{Checks, Group};
 use crate::context::{Answer, Context};
 use crate::finding::Stop;
 use crate::jwt::Jwt;
+use crate::need::Need;
 use countersign_spec::{RefreshTakes, Role, Step};
 
 /// Requests that are sent at once.
@@ -48,7 +49,12 @@ pub(super) fn add(checks: &mut Checks<'_>) {
     if rotates {
         forks::add(checks);
     }
-    checks.add(Group::Race, "answers belong to their requests", &["common.flow.own-identity"], own_answers);
+    checks.needing(Need::SecondAccount).add(
+        Group::Race,
+        "answers belong to their requests",
+        &["common.flow.own-identity"],
+        own_answers,
+    );
     for operation in checks
         .scheme
         .operations
@@ -57,7 +63,12 @@ pub(super) fn add(checks: &mut Checks<'_>) {
     {
         let name = operation.name.clone();
         let sentence = format!("{name} answers each caller about the caller");
-        checks.add(Group::Race, &sentence, &["common.flow.own-identity"], move |cx| own_uses(cx, &name));
+        checks.needing(Need::SecondAccount).add(
+            Group::Race,
+            &sentence,
+            &["common.flow.own-identity"],
+            move |cx| own_uses(cx, &name),
+        );
     }
     sessions::add(checks);
 }

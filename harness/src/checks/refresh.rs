@@ -11,6 +11,7 @@ use crate::check::{Checks, Group};
 use crate::context::{Context, Session};
 use crate::finding::Stop;
 use crate::jwt::Jwt;
+use crate::need::Need;
 use countersign_spec::{RefreshTakes, Role, Step};
 
 /// Adds the checks of this group.
@@ -223,7 +224,7 @@ pub(super) fn same_account(
 
 /// Sessions that are used in turns stay apart.
 fn in_turns(checks: &mut Checks<'_>) {
-    checks.add(
+    checks.needing(Need::SecondAccount).add(
         Group::Refresh,
         "a refresh between other logins gives the own account",
         &["common.refresh.keeps-identity", "common.flow.own-identity"],
@@ -323,6 +324,12 @@ pub(super) fn who(answer: &crate::context::Answer<'_>) -> std::collections::BTre
     let mut says = std::collections::BTreeMap::new();
     if let Some(body) = &answer.exchange.json {
         walk(body, "", &mut says);
+    }
+    // What the scheme marks as the caller's name is one, whatever it is called.
+    for role in [Role::Identifier, Role::Address] {
+        if let (Some(field), Some(value)) = (answer.operation.success_field(role), answer.value(role)) {
+            says.insert(field.at.name().to_owned(), value.to_string());
+        }
     }
     says
 }

@@ -9,6 +9,7 @@ use crate::check::{Checks, Group};
 use crate::context::Context;
 use crate::draft::Writing;
 use crate::finding::Stop;
+use crate::need::Need;
 use crate::raw::Oddity;
 use countersign_spec::{Level, Place, ProofKind, Step};
 use serde_json::json;
@@ -48,9 +49,12 @@ pub(super) fn add(checks: &mut Checks<'_>) {
             "sent a right login in three segments, with its Content-Length",
         ),
     ] {
-        checks.add(Group::Robustness, sentence, &[clause], move |cx| allowed(cx, oddity, did));
+        checks
+            .needing(Need::PlainHttp)
+            .add(Group::Robustness, sentence, &[clause], move |cx| allowed(cx, oddity, did));
     }
     checks
+        .needing(Need::PlainHttp)
         .add(
             Group::Robustness,
             "a login with spaces behind header values works",
@@ -91,7 +95,9 @@ pub(super) fn add(checks: &mut Checks<'_>) {
             "wrote a space between a header's name and its colon",
         ),
     ] {
-        checks.add(Group::Robustness, sentence, &[clause], move |cx| forbidden(cx, oddity, did));
+        checks
+            .needing(Need::PlainHttp)
+            .add(Group::Robustness, sentence, &[clause], move |cx| forbidden(cx, oddity, did));
     }
 }
 
@@ -114,7 +120,7 @@ fn chunks(checks: &mut Checks<'_>) {
 /// A client may wait for leave before it sends its body, and sends it all the same when none comes.
 fn waiting(checks: &mut Checks<'_>) {
     let sentence = "a login that asks before it sends its body is answered";
-    checks.add(Group::Robustness, sentence, &["common.robustness.expect"], |cx| {
+    checks.needing(Need::PlainHttp).add(Group::Robustness, sentence, &["common.robustness.expect"], |cx| {
         let (operation, draft, actor) = right_login(cx)?;
         let answer = cx.send_raw(operation, &draft, Oddity::Expect)?;
         // Who does not do such things may say so (RFC 9110 section 15.5.18).
@@ -129,7 +135,7 @@ fn waiting(checks: &mut Checks<'_>) {
 /// A login without a body is refused, and not waited with.
 fn nothing(checks: &mut Checks<'_>) {
     let sentence = "a login with nothing in it is answered";
-    checks.add(Group::Robustness, sentence, &["common.robustness.empty"], |cx| {
+    checks.needing(Need::PlainHttp).add(Group::Robustness, sentence, &["common.robustness.empty"], |cx| {
         let (operation, mut draft, actor) = right_login(cx)?;
         draft.writing = Writing::Bytes(Vec::new());
         let zero = "sent a login with Content-Length: 0";
@@ -150,7 +156,7 @@ fn nothing(checks: &mut Checks<'_>) {
 /// Bytes become text when all of them are there, not segment by segment.
 fn characters(checks: &mut Checks<'_>) {
     let sentence = "a login whose segments end inside a character works";
-    checks.add(Group::Robustness, sentence, &["common.robustness.segments"], |cx| {
+    checks.needing(Need::PlainHttp).add(Group::Robustness, sentence, &["common.robustness.segments"], |cx| {
         let (operation, mut draft, mut actor) = right_login(cx)?;
         let accented = (0..8).map_while(|nth| cx.nth_actor(nth).ok());
         let accented = accented.collect::<Vec<_>>().into_iter().find(|actor| !actor.password.is_ascii());

@@ -3,7 +3,8 @@
 use super::again::{self, Again};
 use super::outputs::{Outputs, beginning};
 use super::stdout::Stdout;
-use super::{CONFORMS, Failure, NOTHING, UNREACHABLE, clap_exit, explain};
+use super::wire::Wire;
+use super::{CONFORMS, Failure, NOTHING, UNREACHABLE, VIOLATES, clap_exit, explain};
 use crate::check::{Check, Group};
 use crate::client::{Base, Client};
 use crate::event::Observer;
@@ -18,6 +19,7 @@ use crate::target::Target;
 use clap::{CommandFactory, FromArgMatches, Parser};
 use countersign_spec::{Level, Spec};
 use std::ffi::OsString;
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -65,6 +67,9 @@ pub(super) struct Options {
     /// Profile of the target (TOML): URL, clock, paths, accounts, deviations
     #[arg(long, value_name = "FILE", help_heading = "Target")]
     pub(super) profile: Option<PathBuf>,
+    /// Credentials in the form of Web Fuzzing Commons (YAML or JSON)
+    #[arg(long, value_name = "FILE", help_heading = "Target")]
+    auth: Option<PathBuf>,
     /// Read schemes from this folder in place of the built-in ones
     #[arg(long, value_name = "DIR", help_heading = "Target")]
     spec_dir: Option<PathBuf>,
@@ -88,8 +93,8 @@ pub(super) struct Options {
     pub(super) seed: Option<u64>,
     /// Write a report, such as junit=report.xml; may be repeated. Kinds: junit,
     /// json, ndjson (events as they happen), sarif, har (exchanges of findings),
-    /// tap, md, github (workflow commands). `-` as PATH is standard output,
-    /// which then holds nothing else
+    /// tap, md, html (one file for a browser), github (workflow commands). `-` as
+    /// PATH is standard output, which then holds nothing else
     #[arg(long, value_name = "KIND=PATH", help_heading = "Output")]
     report: Vec<Wanted>,
     /// Say what the selected checks demand and on what grounds; send nothing
@@ -97,6 +102,8 @@ pub(super) struct Options {
     explain: bool,
     #[command(flatten)]
     pub(super) again: Again,
+    #[command(flatten)]
+    wire: super::wire::Options,
     #[command(flatten)]
     libtest: libtest_mimic::Arguments,
 }
@@ -111,10 +118,12 @@ enum LevelArgument {
 const EXIT_CODES: &str = "Exit codes:
   0  the target conforms
   1  it violates clauses at the chosen level, or a check was inconclusive
-     and the profile says fail_on_inconclusive = true
-  2  the command line or profile cannot be used
+     and the profile says fail_on_inconclusive = true, or --compare found
+     a change
+  2  the command line or profile cannot be used, or the folder of --record
+     or --compare
   3  the target cannot be reached
-  4  nothing was judged
+  4  nothing was judged, or a tour could not be completed
   5  a deviation that the profile declares did not occur";
 /// The verb `conformance`: arguments after it, how the program is called, and a target to start where none is named.
 #[must_use]
@@ -143,7 +152,12 @@ pub(super) fn judge(options: &Options, program: &str, local: Option<LocalTarget>
         Some(path) => Profile::read(path, spec).map_err(|errors| Failure::usage(errors.to_string()))?,
         None => Profile::default(),
     };
+    if let Some(auth) = &options.auth {
+        profile.add_credentials(auth, spec).map_err(|errors| Failure::usage(errors.to_string()))?;
+    }
     let schemes = chosen_schemes(options, &profile, spec)?;
+    // A folder that cannot be used is told before anything is started or sent.
+    let wire = options.wire.open(&schemes)?;
     let checks = chosen_checks(options, spec, &schemes)?;
     if options.libtest.list {
         let chosen = checks.iter().filter(|check| is_selected(options, &check.name));
@@ -156,13 +170,21 @@ pub(super) fn judge(options: &Options, program: &str, local: Option<LocalTarget>
     if options.explain {
         return Ok(explain::say(&selected, spec));
     }
+    if options.wire.is_tour_only() && !options.report.is_empty() {
+        return Err(Failure::usage(
+            "--tour-only judges nothing, so that there is nothing to --report: give one of them",
+        ));
+    }
     let outputs = Outputs::prepare(&options.report)?;
     options.again.prepare()?;
     let fail_on = options.level.map(LevelArgument::level).or(profile.fail_on).unwrap_or(Level::Should);
     if let Some(url) = &options.url {
         profile.url = Some(url.clone());
     }
-    if selected.is_empty() {
+    for note in &profile.notes {
+        drop(writeln!(anstream::stderr(), "note: {note}"));
+    }
+    if selected.is_empty() && !options.wire.is_tour_only() {
         let about = about(options, program, &profile, &schemes, fail_on);
         let text = nothing_selected(options);
         unjudged(outputs, &about, (Verdict::NotJudged, &text), spec, &Secrets::of_profile(&profile))?;
@@ -181,17 +203,10 @@ pub(super) fn judge(options: &Options, program: &str, local: Option<LocalTarget>
         }
         started = Some(running);
     }
-    let fixtures = Profile::parse(
-        countersign_fixtures::ACCOUNTS,
-        "fixtures/accounts.toml",
-        std::path::Path::new("."),
-        Spec::embedded(),
-    )
-    .map_err(|errors| Failure::usage(errors.to_string()))?;
-    profile.fill_accounts(&fixtures);
+    profile.fill_accounts(&fixture_accounts()?);
     let about = about(options, program, &profile, &schemes, fail_on);
     let case = taken_up.as_ref().map(|(case, _)| case);
-    let code = run(options, about, spec, profile, selected, outputs, case);
+    let code = run(options, about, spec, profile, selected, (wire, outputs), case);
     drop(started);
     code
 }
@@ -202,7 +217,7 @@ fn run(
     spec: &Spec,
     profile: Profile,
     checks: Vec<Check>,
-    outputs: Outputs,
+    (wire, outputs): (Wire, Outputs),
     case: Option<&Case>,
 ) -> Result<u8, Failure> {
     let base = Base::parse(&about.url).map_err(Failure::usage)?;
@@ -225,6 +240,11 @@ fn run(
         let text = format!("{error}; is the target running at {}?", base.url("/"));
         unjudged(outputs, &about, (Verdict::Unreachable, &text), spec, &secrets)?;
         return Err(Failure { code: UNREACHABLE, text });
+    }
+    // Before the checks, which may lock accounts or use limits up.
+    let tour = wire.tour(&target);
+    if options.wire.is_tour_only() {
+        return Ok(tour?.tell(&mut anstream::stdout()));
     }
     let mut libtest = options.libtest.clone();
     libtest.test_threads = libtest.test_threads.or(Some(concurrency));
@@ -262,6 +282,7 @@ fn run(
         text.push('\n');
     }
     on_stdout.show(&text);
+    let on_the_wire = tour.map_or_else(Failure::say, |tour| on_stdout.tell(&tour));
     let unwritten = reports.finish(&whole).and(kept).err();
     let code = match (verdict, answers) {
         (Verdict::Unreachable, Err(error)) => {
@@ -272,7 +293,10 @@ fn run(
             let text = "nothing was judged: every selected check was skipped, for the reasons above";
             Failure { code: NOTHING, text: text.to_owned() }.say()
         }
-        _ => verdict.exit(),
+        // What the checks found is the graver; what the tour found is graver than that nothing else was.
+        (verdict, _) if verdict.exit() == VIOLATES => VIOLATES,
+        _ if on_the_wire != CONFORMS => on_the_wire,
+        (verdict, _) => verdict.exit(),
     };
     match unwritten {
         // What was found is worth more than that it could not be written down.
@@ -371,8 +395,15 @@ fn nothing_selected(options: &Options) -> String {
     }
 }
 
+/// The accounts that stand in where a profile has none.
+pub(super) fn fixture_accounts() -> Result<Profile, Failure> {
+    let (name, folder) = ("fixtures/accounts.toml", std::path::Path::new("."));
+    Profile::parse(countersign_fixtures::ACCOUNTS, name, folder, Spec::embedded())
+        .map_err(|errors| Failure::usage(errors.to_string()))
+}
+
 /// Complains of a name that no check has.
-fn known_check(name: &str, at: &str, checks: &[Check]) -> Result<(), Failure> {
+pub(super) fn known_check(name: &str, at: &str, checks: &[Check]) -> Result<(), Failure> {
     let known: Vec<&str> = checks.iter().map(|check| check.name.as_str()).collect();
     if known.contains(&name) {
         return Ok(());
@@ -385,6 +416,9 @@ fn target_flags(options: &Options, url: &str) -> String {
     let mut flags = Vec::new();
     if let Some(profile) = &options.profile {
         flags.push(format!("--profile {}", profile.display()));
+    }
+    if let Some(auth) = &options.auth {
+        flags.push(format!("--auth {}", auth.display()));
     }
     if options.url.is_some() || options.profile.is_none() {
         flags.push(format!("--url {url}"));

@@ -22,6 +22,9 @@ pub(super) fn say(checks: &[Check], spec: &Spec) -> u8 {
             drop(writeln!(out, "        {}", clause.says));
             drop(writeln!(out, "        {}", clause.source));
         }
+        for need in &check.needs {
+            drop(writeln!(out, "    needs {}", need.words()));
+        }
     }
     if checks.is_empty() {
         drop(writeln!(anstream::stderr(), "error: no check matches; --list shows the names"));

@@ -1,6 +1,7 @@
 //! Who standard output belongs to: people, a program that reads libtest's lines, or a report.
 
 use super::Failure;
+use super::wire::Tour;
 use crate::progress::{Bypass, Progress};
 use libtest_mimic::{Arguments, ColorSetting, FormatSetting};
 use std::fs::File;
@@ -74,6 +75,14 @@ impl Stdout {
             Self::Lines | Self::Report => terminal_size::terminal_size_of(io::stderr()),
         };
         size.map(|(width, _)| usize::from(width.0))
+    }
+
+    /// Tells what the tour showed, where the page went; the exit code is that of the tour alone.
+    pub(super) fn tell(self, tour: &Tour) -> u8 {
+        match self {
+            Self::People => tour.tell(&mut anstream::stdout()),
+            Self::Lines | Self::Report => tour.tell(&mut anstream::stderr()),
+        }
     }
 
     /// Shows the page. Whoever reads may have seen enough and be gone.

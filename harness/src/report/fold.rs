@@ -108,6 +108,8 @@ fn folded(violations: &[Violation<'_>]) -> Vec<Cause> {
             })
         });
         if let Some(cause) = near.and_then(|index| causes.get_mut(index)) {
+            // An advice must not hide a duty, or the run would pass with a check that failed it.
+            cause.level = cause.level.max(violation.level);
             cause.folded.push(violation.check.name.clone());
         }
     }

@@ -1,7 +1,7 @@
 //! The kinds of report there are, as a visible list, and `KIND=PATH` that asks for one.
 
 use super::model::Run;
-use super::{github, har, json, junit, markdown, sarif, tap};
+use super::{github, har, html, json, junit, markdown, sarif, tap};
 use crate::profile::nearest;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -23,14 +23,25 @@ pub enum Kind {
     Tap,
     /// Markdown.
     Md,
+    /// One file of HTML that needs nothing else.
+    Html,
     /// Commands of a GitHub workflow.
     Github,
 }
 
 impl Kind {
     /// Every kind, in the order of the help.
-    pub const ALL: [Self; 8] =
-        [Self::Junit, Self::Json, Self::Ndjson, Self::Sarif, Self::Har, Self::Tap, Self::Md, Self::Github];
+    pub const ALL: [Self; 9] = [
+        Self::Junit,
+        Self::Json,
+        Self::Ndjson,
+        Self::Sarif,
+        Self::Har,
+        Self::Tap,
+        Self::Md,
+        Self::Html,
+        Self::Github,
+    ];
 
     /// The word for it on the command line.
     #[must_use]
@@ -43,6 +54,7 @@ impl Kind {
             Self::Har => "har",
             Self::Tap => "tap",
             Self::Md => "md",
+            Self::Html => "html",
             Self::Github => "github",
         }
     }
@@ -61,6 +73,7 @@ impl Kind {
             Self::Har => Ok(har::write(run)),
             Self::Tap => Ok(tap::write(run)),
             Self::Md => Ok(markdown::write(run)),
+            Self::Html => html::write(run),
             Self::Github => Ok(github::write(run)),
         }
     }

@@ -48,7 +48,10 @@ fn the_list_follows_the_selection() {
 
 #[test]
 fn help_goes_to_stdout_and_fits_80_columns() {
-    for arguments in [&["--help"][..], &["conformance", "--help"], &["explain", "--help"]] {
+    let verbs = ["conformance", "init", "doctor", "profile-reference", "explain"];
+    let helps = verbs.map(|verb| vec![verb, "--help"]).into_iter().chain([vec!["--help"]]);
+    for arguments in helps {
+        let arguments = arguments.as_slice();
         let run = countersign(arguments);
         assert_eq!(run.code, Some(0), "{arguments:?}");
         assert_eq!(run.stderr, "", "{arguments:?}");
@@ -56,9 +59,18 @@ fn help_goes_to_stdout_and_fits_80_columns() {
         assert!(wide.is_empty(), "{arguments:?}: {wide:#?}");
     }
     let help = countersign(&["conformance", "--help"]).stdout;
-    for word in
-        ["--url", "--profile", "--scheme", "--level", "--group", "--seed", "--list", "--exact", "Exit codes"]
-    {
+    for word in [
+        "--url",
+        "--profile",
+        "--scheme",
+        "--level",
+        "--group",
+        "--seed",
+        "--list",
+        "--exact",
+        "--record",
+        "Exit codes",
+    ] {
         assert!(help.contains(word), "{word}:\n{help}");
     }
 }
@@ -80,5 +92,8 @@ fn a_check_is_explained_by_its_clauses() {
     for part in [name, &clause.id, &clause.says, &clause.source] {
         assert!(flag.stdout.contains(part), "`{part}` is not in:\n{}", flag.stdout);
     }
+    let other = countersign(&["explain", "cbs::flow::two-accounts-never-get-the-same-token"]);
+    assert!(other.stdout.contains("    needs a second account\n"), "{}", other.stdout);
+    assert!(!flag.stdout.contains("needs"), "{}", flag.stdout);
     assert_eq!(countersign(&["explain", "no-such-check"]).code, Some(4));
 }

@@ -15,8 +15,8 @@ impl Drop for Server {
     }
 }
 
-#[test]
-fn a_server_in_python_conforms() {
+/// The server and its address; none where there is no Python and there need not be.
+pub(crate) fn start() -> Option<(impl Drop, String)> {
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures");
     let spawned = Command::new("python3")
         .arg(fixtures.join("servers/ethgas.py"))
@@ -29,13 +29,19 @@ fn a_server_in_python_conforms() {
     let Ok(child) = spawned else {
         assert!(std::env::var_os("COUNTERSIGN_REQUIRE_ALL").is_none(), "python3 is not installed");
         drop(writeln!(std::io::stderr(), "skipped: python3 is not installed"));
-        return;
+        return None;
     };
     let mut server = Server(child);
     let mut line = String::new();
     let stdout = server.0.stdout.take().expect("stdout is a pipe");
     BufReader::new(stdout).read_line(&mut line).expect("the server says where it listens");
     let url = line.trim().strip_prefix("listening on ").expect("an address").to_owned();
+    Some((server, url))
+}
+
+#[test]
+fn a_server_in_python_conforms() {
+    let Some((_server, url)) = start() else { return };
     let profile = tempfile::NamedTempFile::new().unwrap();
     let text =
         format!("url = \"{url}\"\n[clock]\nadvance = \"/__clock\"\nreset = \"/__reset\"\n[scheme.ethgas]\n");

@@ -11,7 +11,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Every kind there is.
-const KINDS: [&str; 8] = ["junit", "json", "ndjson", "sarif", "har", "tap", "md", "github"];
+const KINDS: [&str; 9] = ["junit", "json", "ndjson", "sarif", "har", "tap", "md", "html", "github"];
 
 /// What a run left behind.
 struct Written {
@@ -125,9 +125,14 @@ fn every_report_says_the_same_of_a_run() {
     assert_eq!(commands("warning") + commands("notice"), advice, "{github}");
     assert_eq!(github.lines().count(), run.findings.len() + 1, "a text broke out of its line:\n{github}");
 
-    let page = written.text("md");
-    for name in &failing {
-        assert!(page.contains(&format!("<code>{name}</code>")), "{name} is not in:\n{page}");
+    for (kind, form) in [("md", "<code>NAME</code>"), ("html", "<article class=\"finding must\" id=\"NAME\"")]
+    {
+        let page = written.text(kind);
+        for name in &failing {
+            let shown = form.replace("NAME", name);
+            let other = shown.replace("must", "should");
+            assert!(page.contains(&shown) || page.contains(&other), "{name} is not in:\n{page}");
+        }
     }
 }
 
@@ -282,6 +287,9 @@ fn check_undecided(written: &Written, verdict: Verdict) {
         (Some("run-finished"), Some(run.exit.into()))
     );
     assert!(written.text("md").contains('❌'), "{}", written.text("md"));
+    let page = written.text("html");
+    let told = format!("<div class=\"verdict unsure\">\n<h1><strong>{}</strong>", verdict.word());
+    assert!(page.contains(&told), "{page}");
     assert_eq!(written.json("har")["log"]["entries"].as_array().map(Vec::len), Some(0));
 }
 

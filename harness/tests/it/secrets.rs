@@ -6,10 +6,10 @@ use serde_json::{Value, json};
 
 /// Stands in every secret. Quotes, a backslash and letters beyond ASCII, because each of them is written in more than one
 /// way in JSON.
-const CANARY: &str = "canary";
+pub(crate) const CANARY: &str = "canary";
 
 /// Every kind of secret that a profile can hold.
-fn profile() -> String {
+pub(crate) fn profile() -> String {
     let mut text = String::from(
         r#"
 [http]
@@ -54,6 +54,11 @@ fn forms() -> Vec<String> {
 fn check((run, reports): &(Run, Vec<(String, String)>), what: &str) {
     assert_eq!(run.code, Some(1), "{what}: {}", run.stderr);
     assert_eq!(reports.len(), KINDS.len(), "{what}: {}", run.stderr);
+    // What was echoed is there, with something else in the place of secrets.
+    for shown in ["$HEADER", "AS_BASE64", "AS_HEX"] {
+        let shows = |(kind, text): &(String, String)| kind == "json" && text.contains(shown);
+        assert!(reports.iter().any(shows), "{what}: no {shown} in the report");
+    }
     let pages = [("stdout".to_owned(), run.stdout.clone()), ("stderr".to_owned(), run.stderr.clone())];
     for (place, text) in pages.iter().chain(reports) {
         let lower = text.to_lowercase();
@@ -71,7 +76,7 @@ fn check((run, reports): &(Run, Vec<(String, String)>), what: &str) {
 }
 
 /// The request in the forms in which servers write it into answers.
-fn echo(asked: &Asked) -> Value {
+pub(crate) fn echo(asked: &Asked) -> Value {
     let body: Value = serde_json::from_slice(&asked.body).unwrap_or(Value::Null);
     let headers: serde_json::Map<String, Value> =
         asked.headers.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
@@ -84,7 +89,7 @@ fn echo(asked: &Asked) -> Value {
 }
 
 /// Every kind of report.
-const KINDS: [&str; 8] = ["junit", "json", "ndjson", "sarif", "har", "tap", "md", "github"];
+const KINDS: [&str; 9] = ["junit", "json", "ndjson", "sarif", "har", "tap", "md", "html", "github"];
 
 /// Judges and returns the run with all of its reports.
 fn judge(

@@ -192,7 +192,7 @@ pub(crate) fn run(
         logfile: Some(log.display().to_string()),
         ..Arguments::default()
     };
-    countersign::run::run(&arguments, Arc::new(target), list, fail_on)
+    countersign::run::run(&arguments, Arc::new(target), list, fail_on, Vec::new())
 }
 
 /// Seed of all chance in the harness: a fault is killed each time or never.

@@ -8,20 +8,30 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 /// A copy of a shipped scheme in a folder of its own.
-struct Copy {
+pub(crate) struct Copy {
     home: TempDir,
     scheme: PathBuf,
 }
 
 impl Copy {
     fn of(scheme: &str) -> Self {
+        Self::from("schemes", scheme)
+    }
+
+    /// A copy of a scheme in this folder of the crate.
+    pub(crate) fn from(folder: &str, scheme: &str) -> Self {
         let home = tempfile::tempdir().unwrap();
         let to = home.path().join(scheme);
-        copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("schemes").join(scheme), &to);
+        copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join(folder).join(scheme), &to);
         Self { home, scheme: to }
     }
 
-    fn replace(&self, file: &str, from: &str, to: &str) -> &Self {
+    /// What the folder loads as.
+    pub(crate) fn load(&self) -> Result<Spec, SpecErrors> {
+        Spec::load(self.home.path())
+    }
+
+    pub(crate) fn replace(&self, file: &str, from: &str, to: &str) -> &Self {
         let path = self.scheme.join(file);
         let text = fs::read_to_string(&path).unwrap();
         assert!(text.contains(from), "{file} holds no {from}");
@@ -36,8 +46,8 @@ impl Copy {
         self
     }
 
-    fn mistakes(&self) -> Vec<String> {
-        Spec::load(self.home.path()).map_or_else(|errors| told(&errors), |_| Vec::new())
+    pub(crate) fn mistakes(&self) -> Vec<String> {
+        self.load().map_or_else(|errors| told(&errors), |_| Vec::new())
     }
 }
 

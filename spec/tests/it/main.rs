@@ -3,3 +3,4 @@
 mod data;
 mod loader;
 mod openapi;
+mod texts;

@@ -4,6 +4,7 @@ use super::{letters, try_login};
 use crate::check::{Checks, Group};
 use crate::context::Context;
 use crate::finding::Stop;
+use crate::need::Need;
 use countersign_spec::Level;
 use serde_json::json;
 use unicode_normalization::UnicodeNormalization as _;
@@ -116,6 +117,7 @@ pub(super) fn add(checks: &mut Checks<'_>) {
         })
         .family("secret", 1);
     checks
+        .needing(Need::LongSecret)
         .add(Group::Credential, "a secret cut at the limit of a hash is refused", &clause, |cx| {
             let long = longest_secret(cx);
             let Some((identifier, secret)) = long else {

@@ -3,6 +3,7 @@
 
 use super::exact::{swap_case, variants_once};
 use crate::check::{Checks, Group};
+use crate::need::Need;
 use countersign_spec::Level;
 
 /// A variant of a secret: what it is, how a shell may write it, and its text.
@@ -11,12 +12,13 @@ type Variant = (&'static str, &'static str, String);
 /// Adds the checks of secrets in other characters.
 pub(super) fn add(checks: &mut Checks<'_>) {
     let clause = ["common.credential.exact"];
-    for (sentence, make) in [
-        ("a secret with characters that look alike is refused", alike as fn(&str) -> Vec<Variant>),
-        ("a secret with invisible characters is refused", invisible),
-        ("a secret without its foreign characters is refused", foreign),
-        ("a secret in an encoding is refused", encoded),
+    for (sentence, make, need) in [
+        ("a secret with characters that look alike is refused", alike as fn(&str) -> Vec<Variant>, None),
+        ("a secret with invisible characters is refused", invisible, None),
+        ("a secret without its foreign characters is refused", foreign, Some(Need::ForeignSecret)),
+        ("a secret in an encoding is refused", encoded, None),
     ] {
+        need.map(|need| checks.needing(need));
         checks
             .add(Group::Credential, sentence, &clause, move |cx| variants_once(cx, make))
             .at_most(Level::Should)

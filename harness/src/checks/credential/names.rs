@@ -3,6 +3,7 @@
 use super::try_login;
 use crate::check::{Checks, Group};
 use crate::finding::Stop;
+use crate::need::Need;
 use serde_json::json;
 
 /// Adds the checks of names.
@@ -27,6 +28,7 @@ pub(super) fn add(checks: &mut Checks<'_>) {
         )
         .family("secret", 1);
     checks
+        .needing(Need::SecondAccount)
         .add(Group::Credential, "a list of names is refused", &["common.credential.own"], |cx| {
             let actor = cx.actor()?;
             cx.log_in(&actor)?;

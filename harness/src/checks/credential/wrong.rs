@@ -3,6 +3,7 @@
 use super::try_login;
 use crate::check::{Checks, Group};
 use crate::finding::Stop;
+use crate::need::Need;
 use serde_json::{Value, json};
 
 /// Wrong secrets that everybody may type before the right one.
@@ -36,6 +37,7 @@ pub(super) fn add(checks: &mut Checks<'_>) {
         )
         .family("secret", 1);
     checks
+        .needing(Need::SecondAccount)
         .add(Group::Credential, "another account's secret is refused", &["common.credential.own"], |cx| {
             let actor = cx.actor()?;
             let other = cx.other_actor()?;

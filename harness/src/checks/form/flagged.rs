@@ -6,6 +6,7 @@ use crate::checks::credential::enumeration::{difference, wrong_secret};
 use crate::context::{Answer, Context};
 use crate::finding::Stop;
 use crate::judge;
+use crate::need::Need;
 use countersign_spec::{ProofKind, Role, Step};
 use serde_json::Value;
 
@@ -21,20 +22,22 @@ pub(super) fn add(checks: &mut Checks<'_>) {
     };
     let whole = [format!("{}.success", login.name), "common.flow.login-works".to_owned()];
     checks
+        .needing(Need::MarkedAccount)
         .add(Group::Form, "a marked account is logged in like any other", &whole, like_any_other)
         .family("marked-login", 0);
     let Some(field) = login.success_field(Role::Redirect) else { return };
     let redirect = ["common.form.success-body".to_owned(), format!("{}.success:{}", login.name, field.at)];
     checks
+        .needing(Need::MarkedAccount)
         .add(Group::Form, "where somebody is sent is a text or null", &redirect, text_or_null)
         .family("marked-login", 1);
-    checks.add(
+    checks.needing(Need::MarkedAccount).add(
         Group::Form,
         "where one account is sent the next one is not",
         &["common.form.redirect-is-own"],
         not_sticky,
     );
-    checks.add(
+    checks.needing(Need::MarkedAccount).add(
         Group::Form,
         "a wrong secret of a marked account is refused like any other",
         &["common.credential.no-enumeration"],

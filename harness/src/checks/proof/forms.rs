@@ -34,7 +34,10 @@ pub(super) fn add(checks: &mut Checks<'_>) {
             })
             .family("signature", 1);
     }
-    if checks.scheme.proof.text.as_ref().is_some_and(|text| text.template.contains("{uri}")) {
+    let proof = &checks.scheme.proof;
+    let has_uri = proof.text.as_ref().is_some_and(|text| text.template.contains("{uri}"));
+    // A text with a URI that the server does not know is refused for that alone.
+    if has_uri && !proof.judged.contains_key("uri") {
         checks
             .add(
                 Group::Proof,
@@ -145,7 +148,8 @@ fn forms(bytes: &[u8; 65]) -> Vec<(&'static str, String)> {
 
 fn one_account(checks: &mut Checks<'_>) {
     let named = checks.scheme.tokens.access.as_ref().is_some_and(|access| !access.identity_claims.is_empty());
-    if !named || checks.scheme.step(Step::Login).is_none() {
+    let login = checks.scheme.step(Step::Login);
+    if !named || login.is_none_or(|login| login.request_field(Role::Address).is_none()) {
         return;
     }
     checks.add(

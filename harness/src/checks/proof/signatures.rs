@@ -26,9 +26,10 @@ pub(super) fn signers(checks: &mut Checks<'_>) {
             let victim = Actor::fresh_wallet(&mut cx.rng);
             let attempt = cx.attempt(&actor)?;
             let (operation, mut draft) = cx.write_attempt(&attempt)?;
-            if let Some(field) = operation.request_field(Role::Address) {
-                draft.set(&field.at, json!(victim.address));
-            }
+            let Some(field) = operation.request_field(Role::Address) else {
+                return Err(Stop::NotApplicable("the signed text alone names an address".to_owned()));
+            };
+            draft.set(&field.at, json!(victim.address));
             let answer = cx.send(operation, &draft)?;
             cx.must_refuse(&answer, "signed as one wallet and named the address of another")
         })

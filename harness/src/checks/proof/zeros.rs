@@ -4,6 +4,7 @@ use crate::actor::Actor;
 use crate::check::{Checks, Group};
 use crate::context::Context;
 use crate::finding::Stop;
+use crate::need::Need;
 use crate::wallet::{self, LoginKey, Wallet};
 use countersign_spec::Role;
 use rand::rngs::StdRng;
@@ -21,7 +22,7 @@ pub(super) fn add(checks: &mut Checks<'_>) {
         &["common.flow.login-works"],
         signatures,
     );
-    checks.add(
+    checks.needing(Need::FreshWallet).add(
         Group::Proof,
         "a wallet whose address begins with zeros logs in",
         &["common.flow.login-works"],

@@ -7,6 +7,7 @@ use crate::checks::flow::refreshable;
 use crate::context::{Answer, Context, Session};
 use crate::draft::Draft;
 use crate::finding::Stop;
+use crate::need::Need;
 use countersign_spec::{Auth, Level, Operation, ProofKind, RefreshTakes, Role, Step};
 use std::collections::BTreeSet;
 
@@ -23,7 +24,7 @@ pub(super) fn add(checks: &mut Checks<'_>) {
         logins_together,
     );
     if scheme.proof.kind == ProofKind::Eip191 {
-        checks.add(
+        checks.needing(Need::FreshWallet).add(
             Group::Race,
             "first logins of one wallet make one account",
             &["common.flow.one-account"],
@@ -58,7 +59,7 @@ pub(super) fn add(checks: &mut Checks<'_>) {
         }
     }
     if scheme.refresh.is_some() {
-        checks.add(
+        checks.needing(Need::SecondAccount).add(
             Group::Race,
             "refreshes at the same moment keep accounts apart",
             &["common.refresh.keeps-identity"],

@@ -5,6 +5,7 @@ use crate::check::{Checks, Group};
 use crate::checks::flow::refreshable;
 use crate::context::Context;
 use crate::jwt::{self, Jwt};
+use crate::need::Need;
 use crate::presenting::Form;
 use countersign_spec::{RefreshTakes, Role, Step};
 
@@ -16,7 +17,7 @@ pub(super) fn add(checks: &mut Checks<'_>) {
         .step(Step::Refresh)
         .is_some_and(|operation| operation.request_field(Role::RefreshToken).is_some());
     if own && in_body {
-        checks.add(
+        checks.needing(Need::SecondAccount).add(
             Group::Refresh,
             "a refresh beside another token gives the own account",
             &["common.refresh.keeps-identity"],

@@ -4,11 +4,12 @@ use super::same_account;
 use crate::check::{Checks, Group};
 use crate::checks::flow::refreshable;
 use crate::context::Context;
+use crate::need::Need;
 use countersign_spec::Level;
 
 /// Adds the checks of sessions beside others.
 pub(super) fn add(checks: &mut Checks<'_>) {
-    checks.add(
+    checks.needing(Need::SecondAccount).add(
         Group::Refresh,
         "logins of others leave a refresh token alive",
         &["common.flow.login-is-own"],
@@ -43,7 +44,7 @@ pub(super) fn add(checks: &mut Checks<'_>) {
         },
     );
     check.at_most(Level::Should);
-    checks.add(
+    checks.needing(Need::SecondAccount).add(
         Group::Refresh,
         "refreshes of two accounts in turn stay apart",
         &["common.refresh.keeps-identity"],

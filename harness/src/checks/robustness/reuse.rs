@@ -6,11 +6,12 @@ use crate::context::Context;
 use crate::draft::Draft;
 use crate::finding::Stop;
 use crate::judge;
+use crate::need::Need;
 use serde_json::json;
 
 /// Adds the check of requests behind a refused one.
 pub(super) fn add(checks: &mut Checks<'_>) {
-    checks.add(
+    checks.needing(Need::PlainHttp).add(
         Group::Robustness,
         "a login behind a refused request on its connection works",
         &["common.robustness.connection-reused"],

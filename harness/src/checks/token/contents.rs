@@ -6,6 +6,7 @@ use crate::checks::flow::refreshable;
 use crate::context::{Context, Session, is_token_sink};
 use crate::finding::Stop;
 use crate::jwt::Jwt;
+use crate::need::Need;
 use countersign_spec::{Level, Operation, Role, Step, TokenFormat, Unit};
 use serde_json::Value;
 
@@ -225,7 +226,7 @@ pub(super) fn add(checks: &mut Checks<'_>) {
         }
         Ok(())
     });
-    checks.add(
+    checks.needing(Need::SecondAccount).add(
         Group::Token,
         "a token names the account it was given to",
         &["common.flow.own-identity"],

@@ -8,6 +8,7 @@ use crate::checks::flow::first_sink;
 use crate::context::Context;
 use crate::finding::Stop;
 use crate::jwt::{self, Jwt};
+use crate::need::Need;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use countersign_spec::Level;
@@ -20,6 +21,7 @@ type Forge = fn(&Context<'_>, &Jwt, &[u8]) -> Vec<(String, String)>;
 /// Adds the check.
 pub(super) fn add(checks: &mut Checks<'_>) {
     checks
+        .needing(Need::Key)
         .add(
             Group::Token,
             "a well signed token with a claim twice is refused",

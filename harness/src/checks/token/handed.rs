@@ -9,6 +9,7 @@ use crate::checks::time::LEEWAY;
 use crate::context::Context;
 use crate::finding::Stop;
 use crate::jwt::{self, Hmac, Jwt};
+use crate::need::Need;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use countersign_spec::{Expiry, Operation, RefreshTakes, Scheme, Step, Token};
@@ -33,6 +34,7 @@ pub(super) fn add(checks: &mut Checks<'_>) {
     {
         let takes_it = |operation: &Operation, _: &Context<'_>| operation.step == Step::Refresh;
         checks
+            .needing(Need::Key)
             .add(
                 Group::Token,
                 "a well signed token past its refresh window is refused",
@@ -51,6 +53,7 @@ pub(super) fn add(checks: &mut Checks<'_>) {
             )
             .family("handed", 0);
         checks
+            .needing(Need::Key)
             .add(
                 Group::Token,
                 "a well signed token of no known issue is not refreshed",
@@ -60,6 +63,7 @@ pub(super) fn add(checks: &mut Checks<'_>) {
             .family("handed", 1);
     }
     checks
+        .needing(Need::Key)
         .add(
             Group::Token,
             "a well signed token from the future is refused",
@@ -81,6 +85,7 @@ pub(super) fn add(checks: &mut Checks<'_>) {
         )
         .family("handed", 1);
     checks
+        .needing(Need::Key)
         .add(
             Group::Token,
             "a well signed token for somebody else is refused",
@@ -114,6 +119,7 @@ pub(super) fn add(checks: &mut Checks<'_>) {
         )
         .family("handed", 0);
     checks
+        .needing(Need::Key)
         .add(Group::Token, "a well signed token of nobody is refused", &["common.token.subject"], |cx| {
             refuse_all(cx, any, |_, rule, _| {
                 let names: Vec<String> =
@@ -139,6 +145,7 @@ pub(super) fn add(checks: &mut Checks<'_>) {
         })
         .family("handed", 1);
     checks
+        .needing(Need::Key)
         .add(
             Group::Token,
             "a well signed token of another kind is refused",
@@ -180,6 +187,7 @@ fn has_door_for_live_tokens(scheme: &Scheme) -> bool {
 /// Ends that have come, and ends that are none.
 fn ends(checks: &mut Checks<'_>) {
     checks
+        .needing(Need::Key)
         .add(
             Group::Token,
             "a well signed token that has expired is refused",
@@ -204,6 +212,7 @@ fn ends(checks: &mut Checks<'_>) {
         )
         .family("handed", 0);
     checks
+        .needing(Need::Key)
         .add(
             Group::Token,
             "a well signed token whose end is no number is refused",
