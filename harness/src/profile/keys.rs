@@ -22,6 +22,8 @@ pub struct Key {
 /// What a value is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
+    /// A day, without quotes, such as `2027-01-31`.
+    Day,
     /// `true` or `false`.
     Flag,
     /// A whole number above zero.
@@ -45,6 +47,7 @@ impl Kind {
     #[must_use]
     pub fn words(self) -> String {
         match self {
+            Self::Day => "day".to_owned(),
             Self::Flag => "true or false".to_owned(),
             Self::Number => "number above 0".to_owned(),
             Self::OneOf(words) => {
@@ -227,7 +230,7 @@ pub const KEYS: &[Key] = &[
         "deviation[].fingerprint",
         Kind::Text,
         None,
-        r#""POST login: HTTP 200""#,
+        r#""logged in with another secret => login HTTP 200, code 0""#,
         "Which finding of the check it is, as `countersign baseline` drafts it; without it, any.",
     ),
     key(
