@@ -27,8 +27,6 @@ pub enum Rule {
     EchoedSecret,
     /// No traces of the inside.
     Internals,
-    /// Nor in answers to what cannot be read, which frameworks write by themselves.
-    InternalsUnread,
     /// Tokens are not cached.
     NotCached,
     /// The code of a refusal is its status, where the document says so.
@@ -116,9 +114,7 @@ pub fn inspect(cx: &Context<'_>, operation: &Operation, exchange: &Arc<Exchange>
             }
             if let Some(mark) = crate::internals::shown(&text, &exchange.request.body.bytes()) {
                 let expected = "an answer that shows nothing of the server's inside".to_owned();
-                let rule =
-                    if is_unread(operation, exchange) { Rule::InternalsUnread } else { Rule::Internals };
-                seen.push((rule, expected, format!("`{mark}` in: {}", exchange.got())));
+                seen.push((Rule::Internals, expected, format!("`{mark}` in: {}", exchange.got())));
             }
             if exchange.declares_json() && exchange.json.is_none() && !response.body.is_empty() {
                 let expected = "JSON, as Content-Type says".to_owned();
@@ -205,16 +201,6 @@ pub fn inspect(cx: &Context<'_>, operation: &Operation, exchange: &Arc<Exchange>
 pub fn given_out(operation: &Operation) -> impl Iterator<Item = Role> {
     let roles = [Role::AccessToken, Role::RefreshToken, Role::Challenge];
     roles.into_iter().filter(|role| operation.success_field(*role).is_some())
-}
-
-/// Whether a refusal is about a body that no parser takes for what was to be sent: then it was written by the framework,
-/// before any code of the target's own.
-fn is_unread(operation: &Operation, exchange: &Exchange) -> bool {
-    let body = exchange.request.body.bytes();
-    let readable = || serde_json::from_slice::<serde_json::Value>(&body).is_ok_and(|body| body.is_object());
-    operation.request.schema.is_some()
-        && exchange.status().is_some_and(|status| (400..500).contains(&status))
-        && !readable()
 }
 
 /// A status that says the server failed; 501 for an unknown method, 503 with Retry-After and 505 are meant.

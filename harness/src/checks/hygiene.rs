@@ -8,7 +8,7 @@ use crate::context::Context;
 use crate::draft::{Draft, Writing};
 use crate::finding::Stop;
 use crate::hygiene::{Rule, given_out};
-use countersign_spec::{Level, Operation, Place, Step};
+use countersign_spec::{Operation, Place, Step};
 use serde_json::{Value, json};
 
 /// Adds the checks of this group.
@@ -17,11 +17,6 @@ pub(super) fn add(checks: &mut Checks<'_>) {
         (Rule::ServerError, "nothing causes a server error", "common.hygiene.no-server-error"),
         (Rule::Answers, "every request is answered", "common.hygiene.answers"),
         (Rule::Internals, "no answer shows the inside of the server", "common.hygiene.no-internals"),
-        (
-            Rule::InternalsUnread,
-            "no answer to what cannot be read shows the inside of the server",
-            "common.hygiene.no-internals",
-        ),
         (Rule::EchoedSecret, "no answer repeats a secret", "common.hygiene.no-echoed-secrets"),
         (
             Rule::RefusalMembers,
@@ -49,12 +44,7 @@ pub(super) fn add(checks: &mut Checks<'_>) {
             _ => true,
         };
         if speaks {
-            let check =
-                checks.add(Group::Hygiene, sentence, &[clause], move |cx| judge(cx, rule)).without_login();
-            if rule == Rule::InternalsUnread {
-                // Frameworks that are run as for development do so out of the box.
-                check.at_most(Level::May);
-            }
+            checks.add(Group::Hygiene, sentence, &[clause], move |cx| judge(cx, rule)).without_login();
         }
     }
 }
