@@ -36,8 +36,6 @@ pub enum Kind {
     Secret,
     /// A text.
     Text,
-    /// A day such as `2027-01-31`, without quotes.
-    Day,
     /// A time such as `"5s"`, `"800ms"` or `"2m"`.
     Time,
 }
@@ -57,7 +55,6 @@ impl Kind {
             Self::File => "path".to_owned(),
             Self::Secret => "secret".to_owned(),
             Self::Text => "text".to_owned(),
-            Self::Day => "day".to_owned(),
             Self::Time => "time".to_owned(),
         }
     }
