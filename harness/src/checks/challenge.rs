@@ -30,6 +30,9 @@ pub(super) fn add(checks: &mut Checks<'_>) {
                 let did = format!("asked for {} challenges{whose}", all.len());
                 return Err(cx.finding(&did, "a new challenge each time", &got, &last(cx)).into());
             }
+            if named {
+                at_once(cx)?;
+            }
             // One that nobody has used may be given again to the same wallet; one that was used may not.
             let me = cx.actor()?;
             let mut used = BTreeSet::new();
@@ -82,6 +85,25 @@ fn sample(cx: &mut Context<'_>, one_wallet: bool, count: usize) -> Result<Vec<St
         challenges.push(cx.challenge(&actor)?);
     }
     Ok(challenges)
+}
+
+/// Asks for several wallets at the same moment.
+fn at_once(cx: &mut Context<'_>) -> Result<(), Stop> {
+    let operation = cx.step(Step::Challenge)?;
+    let mut drafts = Vec::new();
+    for _ in 0..8 {
+        let actor = cx.other_actor()?;
+        drafts.push(cx.fill(operation, &actor, None));
+    }
+    let answers = cx.send_together(operation, &drafts);
+    let given: Vec<String> = answers.iter().filter_map(|answer| answer.text(Role::Challenge)).collect();
+    let distinct = distinct(&given);
+    if distinct < given.len() {
+        let got = format!("{distinct} different ones among {}", given.len());
+        let did = "asked for challenges for several wallets at the same moment";
+        return Err(cx.finding(did, "a new challenge for each", &got, &last(cx)).into());
+    }
+    Ok(())
 }
 
 /// Challenges for one wallet; where the target gives one again until it is used, for as many wallets.
@@ -253,7 +275,16 @@ fn used_once(checks: &mut Checks<'_>) {
             let first = cx.send_attempt(&attempt)?;
             cx.control(&first, "the first login with the challenge")?;
             let second = cx.send_attempt(&attempt)?;
-            cx.must_refuse(&second, "sent the same login twice")
+            cx.must_refuse(&second, "sent the same login twice")?;
+            // What was used is found again by an address, of which there are several spellings.
+            let mut written = cx.other_actor()?;
+            written.address = written.wallet.address();
+            let attempt = cx.attempt(&written)?;
+            if !cx.send_attempt(&attempt)?.accepted() {
+                return Ok(());
+            }
+            let second = cx.send_attempt(&attempt)?;
+            cx.must_refuse(&second, "sent the same login twice, the address with its checksum")
         })
         .family("challenge-use", 0);
 }

@@ -62,7 +62,7 @@ pub(super) fn signers(checks: &mut Checks<'_>) {
                 refuse(cx, "sent a signature that the wallet made over another text", |_, attempt| {
                     attempt.signed_text = Some("an earlier text".to_owned());
                 })?;
-                let words: [(&str, fn(&Wallet) -> String); 4] = [
+                let words: [(&str, Write); 4] = [
                     ("its own address", |wallet| wallet.lower_address()),
                     ("its own address with the checksum", |wallet| wallet.address()),
                     ("its own address without 0x", |wallet| wallet.lower_address().split_off(2)),
@@ -80,10 +80,13 @@ pub(super) fn signers(checks: &mut Checks<'_>) {
         .family("signature", 1);
 }
 
+/// A way to write something of a wallet.
+type Write = fn(&Wallet) -> String;
+
 /// A wallet's address has several spellings, and a comparison of any of them may have been forgotten.
 fn in_other_spellings(cx: &mut Context<'_>) -> Result<(), Stop> {
     let upper = |wallet: &Wallet| format!("0x{}", wallet.lower_address().split_off(2).to_ascii_uppercase());
-    for write in [Wallet::lower_address as fn(&Wallet) -> String, Wallet::address, upper] {
+    for write in [Wallet::lower_address as Write, Wallet::address, upper] {
         let mut victim = cx.actor()?;
         victim.address = write(&victim.wallet);
         let challenge = match cx.step(Step::Challenge) {

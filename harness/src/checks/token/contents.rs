@@ -209,6 +209,18 @@ pub(super) fn add(checks: &mut Checks<'_>) {
                     )
                     .into());
             }
+            let refresh = session.refresh.as_deref().filter(|refresh| refresh.len() >= 8);
+            if refresh.is_some_and(|refresh| claims.contains(refresh)) {
+                let got = "the refresh token stands in its claims, which everybody can read";
+                return Err(cx
+                    .finding(
+                        "logged in and read the token",
+                        "claims without secrets",
+                        got,
+                        &[session.answer.exchange],
+                    )
+                    .into());
+            }
             let telling = ["password", "passwd", "secret", "app_secret", "password_hash", "private_key"];
             if let Some(name) =
                 jwt.claims.keys().find(|name| telling.contains(&name.to_ascii_lowercase().as_str()))
@@ -322,6 +334,16 @@ fn stated_lifetime(cx: &Context<'_>, session: &Session<'_>) -> Result<(), Stop> 
         );
     }
     let Some(jwt) = session.access.as_deref().and_then(Jwt::read) else { return Ok(()) };
+    if let (Some(access), Some(refresh)) = (
+        jwt.seconds("exp"),
+        session.refresh.as_deref().and_then(Jwt::read).and_then(|jwt| jwt.seconds("exp")),
+    ) && refresh < access
+    {
+        return fail(
+            "a refresh token that outlives the access token".to_owned(),
+            format!("it ends {} seconds before it", access - refresh),
+        );
+    }
     let said = answer.value(Role::ExpiresAt).and_then(|value| expires_at(answer.operation, &value));
     if let (Some(said), Some(exp)) = (said, rule.expiry_claims.first().and_then(|claim| jwt.seconds(claim)))
         && said != exp
