@@ -1,8 +1,8 @@
 //! What a target says on the wire is recorded, the same each time, and a change of it is named.
 
 use crate::independent;
-use crate::program::{Run, countersign, file, path};
-use crate::secrets::{CANARY, echo, profile};
+use crate::program::{Run, countersign, countersign_with, file, path};
+use crate::secrets::{CANARY, FROM_ENVIRONMENT, echo, profile};
 use crate::stub::{Asked, Reply, Stub, examples};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -12,7 +12,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Takes the tour and judges nothing.
 fn tour(url: &str, flags: &[&str]) -> Run {
-    countersign(&[&["conformance", "--url", url, "--tour-only"], flags].concat())
+    let variables = [("COUNTERSIGN_TEST_SECRET", FROM_ENVIRONMENT)];
+    countersign_with(&[&["conformance", "--url", url, "--tour-only"], flags].concat(), &variables)
 }
 
 fn text(path: &Path) -> &str {

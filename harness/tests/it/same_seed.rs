@@ -175,8 +175,13 @@ fn starts_as(text: &str, form: &str) -> bool {
 }
 
 fn mask(word: &str) -> String {
-    if word.len() >= 10 && word.bytes().all(|byte| byte.is_ascii_digit()) {
-        return format!("<{} digits>", word.len());
+    // A character of a neighbour may have been moved to a time, too.
+    let digits = word.trim_matches(|c: char| c.is_ascii_alphabetic());
+    if digits.len() >= 10
+        && word.len() <= digits.len() + 1
+        && digits.bytes().all(|byte| byte.is_ascii_digit())
+    {
+        return word.replace(digits, &format!("<{} digits>", digits.len()));
     }
     if word.matches('.').count() == 2 && word.starts_with("ey") {
         let members = word.split('.').map(|part| {

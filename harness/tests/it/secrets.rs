@@ -38,7 +38,7 @@ hs256 = "canary-signing-key-of-thirty-two-bytes-or-more"
 }
 
 /// A secret of an account, from the environment.
-const FROM_ENVIRONMENT: &str = "canary-plain-0123456789";
+pub(crate) const FROM_ENVIRONMENT: &str = "canary-plain-0123456789";
 
 /// The word as it stands in text, in hex, and in Base64 at each of the three places.
 fn forms() -> Vec<String> {

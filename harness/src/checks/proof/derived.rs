@@ -307,7 +307,8 @@ fn takes_anything(cx: &mut Context<'_>, place: &Place) -> Result<bool, Stop> {
 /// A value of the same kind that differs in its last character.
 fn near(right: &Value) -> Value {
     match right {
-        Value::Number(number) => json!(number.as_u64().unwrap_or_default() + 1),
+        // Of times an earlier one: a later one may be that of the next request.
+        Value::Number(number) => json!(number.as_u64().unwrap_or_default().saturating_sub(1)),
         Value::String(text) => {
             let mut characters: Vec<char> = text.chars().collect();
             match characters.last_mut() {
