@@ -4,6 +4,8 @@
 mod command_line;
 #[path = "it/doctor.rs"]
 mod doctor;
+#[path = "it/examples.rs"]
+mod examples;
 #[path = "it/findings.rs"]
 mod findings;
 #[path = "it/generate_own.rs"]
