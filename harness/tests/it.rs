@@ -4,6 +4,8 @@
 mod command_line;
 #[path = "it/doctor.rs"]
 mod doctor;
+#[path = "it/embedded.rs"]
+mod embedded;
 #[path = "it/examples.rs"]
 mod examples;
 #[path = "it/findings.rs"]

@@ -163,7 +163,7 @@ pub(super) fn judge(options: &Options, program: &str, local: Option<LocalTarget>
     // A folder that cannot be used is told before anything is started or sent.
     let wire = options.wire.open(&schemes)?;
     let checks = chosen_checks(options, spec, &schemes)?;
-    let unmet = embedded::unmet(options, spec, &profile, local.is_some(), &checks)?;
+    let unmet = embedded::unmet(options, spec, &profile, &checks)?;
     let is_selected = |check: &Check| is_selected(options, &check.name, unmet.contains(&check.name));
     if options.libtest.list {
         let chosen = checks.iter().filter(|check| is_selected(check));

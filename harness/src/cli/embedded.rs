@@ -3,7 +3,6 @@
 use super::conformance::{LocalTarget, Options, Started, fixture_accounts, judge};
 use super::{Failure, clap_exit};
 use crate::check::Check;
-use crate::need::Need;
 use crate::profile::Profile;
 use clap::{CommandFactory as _, FromArgMatches as _};
 use countersign_spec::Spec;
@@ -54,7 +53,7 @@ const URL: &str = "COUNTERSIGN_URL";
 /// # Under cargo-nextest
 ///
 /// Nextest lists the checks and runs each in a process of its own. So each process starts its target, logs in once to
-/// see that this works, and tries one check: some tenths of a second and some requests more for each check than under
+/// see that this works, and tries one check: some hundredths of a second and a login more for each check than under
 /// cargo test, and causes are not folded, since no process knows of another. In return a check can be retried, timed and
 /// filtered like any test. Checks that the profile leaves without what they need are listed as ignored; one that turns
 /// out not to apply while it runs passes, and its output says why.
@@ -115,7 +114,8 @@ impl Judge {
 }
 
 impl Started {
-    /// A target that listens there until its guard is dropped, and whose clock stays as it is.
+    /// A target that listens there until its guard is dropped. Whether its clock can be moved is for the profile to say,
+    /// as `[clock]`, so that it is known before anything is started.
     #[must_use]
     pub fn at(url: impl Into<String>, guard: impl Any + Send) -> Self {
         Self { url: url.into(), clock: false, guard: Box::new(guard) }
@@ -133,7 +133,6 @@ pub(super) fn unmet(
     options: &Options,
     spec: &Spec,
     profile: &Profile,
-    has_local: bool,
     checks: &[Check],
 ) -> Result<BTreeSet<String>, Failure> {
     if !options.is_embedded {
@@ -142,12 +141,9 @@ pub(super) fn unmet(
     let mut profile = profile.clone();
     profile.url = options.url.clone().or(profile.url);
     profile.fill_accounts(&fixture_accounts()?);
-    // What is started may bring a clock.
-    let may_have = |need: Need| has_local && profile.url.is_none() && need == Need::Clock;
     let is_unmet = |check: &&Check| {
-        spec.scheme(&check.scheme).is_some_and(|scheme| {
-            check.needs.iter().any(|need| !may_have(*need) && need.unmet(&profile, scheme).is_some())
-        })
+        spec.scheme(&check.scheme)
+            .is_some_and(|scheme| check.needs.iter().any(|need| need.unmet(&profile, scheme).is_some()))
     };
     Ok(checks.iter().filter(is_unmet).map(|check| check.name.clone()).collect())
 }
@@ -170,6 +166,7 @@ fn test_name(file: &Path) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use clap::Parser as _;
 
     #[test]
     fn a_test_is_named_as_its_manifest_names_it() {
@@ -182,6 +179,27 @@ mod tests {
         ] {
             assert_eq!(test_name(Path::new(file)), name, "{file}");
         }
+    }
+
+    fn ignored(text: &str) -> BTreeSet<String> {
+        let spec = Spec::embedded();
+        let profile = Profile::parse(text, "t.toml", Path::new("."), spec).unwrap();
+        let mut options = Options::try_parse_from(["t", "--list"]).unwrap();
+        let checks = crate::checks::all(spec);
+        assert!(unmet(&options, spec, &profile, &checks).unwrap().is_empty());
+        options.is_embedded = true;
+        unmet(&options, spec, &profile, &checks).unwrap()
+    }
+
+    #[test]
+    fn what_the_profile_leaves_unmet_is_ignored_by_tests_of_a_project_alone() {
+        let url = "url = \"http://127.0.0.1:1\"\n";
+        let clock = "[clock]\nadvance = \"/c\"\n";
+        let is_timed = |name: &String| name.starts_with("cbs::time::");
+        assert!(ignored(url).iter().any(is_timed));
+        assert!(!ignored(&format!("{url}{clock}")).iter().any(is_timed));
+        // Accounts of the fixtures stand in, as in a run.
+        assert!(!ignored(url).contains("cbs::flow::the-documented-login-works"));
     }
 
     #[test]

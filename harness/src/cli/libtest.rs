@@ -26,7 +26,8 @@ pub(super) fn reworded(arg: Arg) -> Arg {
         }
         _ => return arg,
     };
-    let arg = arg.help(help).long_help(Resettable::Reset).hide_possible_values(true);
+    let takes_value = arg.get_action().takes_values();
+    let arg = arg.help(help).long_help(Resettable::Reset).hide_possible_values(takes_value);
     // A positional argument has a place of its own.
     if arg.is_positional() { arg } else { arg.help_heading(heading) }
 }
