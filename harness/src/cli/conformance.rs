@@ -8,6 +8,7 @@ use super::{CONFORMS, Failure, NOTHING, UNREACHABLE, VIOLATES, clap_exit, embedd
 use crate::check::{Check, Group};
 use crate::client::{Base, Client};
 use crate::event::Observer;
+use crate::finding::Outcome;
 use crate::profile::{Profile, nearest};
 use crate::progress::Progress;
 use crate::redact::Secrets;
@@ -297,13 +298,14 @@ fn run(
     on_stdout.show(&text);
     let on_the_wire = tour.map_or_else(Failure::say, |tour| on_stdout.tell(&tour));
     let unwritten = reports.finish(&whole).and(kept).err();
+    let is_blocked = summary.count(|outcome| matches!(outcome, Outcome::Blocked(_))) > 0;
     let code = match (verdict, answers) {
         (Verdict::Unreachable, Err(error)) => {
             let text = format!("{error}; the target stopped answering during the run");
             Failure { code: UNREACHABLE, text }.say()
         }
         // A runner of tests asks for one, and has no other way to be told that it was skipped.
-        (Verdict::NotJudged, _) if embedded::is_one_of_many(options) => CONFORMS,
+        (Verdict::NotJudged, _) if embedded::is_one_of_many(options) && !is_blocked => CONFORMS,
         (Verdict::NotJudged, _) => {
             let text = "nothing was judged: every selected check was skipped, for the reasons above";
             Failure { code: NOTHING, text: text.to_owned() }.say()

@@ -3,6 +3,7 @@
 use super::conformance::{LocalTarget, Options, Started, fixture_accounts, judge};
 use super::{Failure, clap_exit};
 use crate::check::Check;
+use crate::client::Base;
 use crate::profile::Profile;
 use clap::{CommandFactory as _, FromArgMatches as _};
 use countersign_spec::Spec;
@@ -48,7 +49,7 @@ const URL: &str = "COUNTERSIGN_URL";
 /// Exit codes are those of [`cli`](crate::cli), with one difference: where libtest's own arguments (a filter, `--exact`,
 /// `--skip`, `--ignored`) leave nothing to judge, that is a success, as it is for any other test. `cargo test some_test`
 /// passes its filter to every test target, and one whose checks all lie outside must not fail. A whole run in which
-/// nothing was judged is still exit 4.
+/// nothing was judged is still exit 4, and so is a check that another one blocks.
 ///
 /// # Under cargo-nextest
 ///
@@ -106,9 +107,13 @@ impl Judge {
         };
         options.is_embedded = true;
         options.profile.get_or_insert(self.profile);
-        // Empty is how a workflow writes that it has none.
-        let named = || std::env::var(URL).ok().filter(|url| !url.is_empty());
-        options.url = options.url.or_else(named);
+        if options.url.is_none() {
+            // Empty is how a workflow writes that it has none.
+            options.url = std::env::var(URL).ok().filter(|url| !url.is_empty());
+            if let Some(Err(problem)) = options.url.as_deref().map(Base::parse) {
+                return ExitCode::from(Failure::usage(format!("{URL}: {problem}")).say());
+            }
+        }
         ExitCode::from(judge(&options, &program, self.local).unwrap_or_else(Failure::say))
     }
 }

@@ -43,6 +43,9 @@ fn a_check_that_is_skipped_passes_alone_and_a_run_of_nothing_else_does_not() {
     let of_examples = || Ok(Stub::start(examples));
     assert_eq!(run(&[&alone, "--exact"], of_examples), (ExitCode::SUCCESS, true));
     assert_eq!(run(&["--check", &alone], of_examples), (ExitCode::from(4), true));
+    // What is blocked is no pass, even where the check that blocks it is not asked for.
+    let blocked = "nftrainbow::flow::an-account-logs-in-again";
+    assert_eq!(run(&[blocked, "--exact"], || Ok(Stub::start(empty_object))), (ExitCode::from(4), true));
 }
 
 #[test]
