@@ -427,6 +427,22 @@ impl<'t> Context<'t> {
         Answer { operation, exchange, verdict }
     }
 
+    /// A challenge that this check was given and that stands in an answer to a request without it, other than the answer that
+    /// gave it.
+    #[must_use]
+    pub fn challenge_told(&self, exchange: &Exchange, answer: &str) -> Option<&str> {
+        let operation = self.scheme.step(Step::Challenge)?;
+        if exchange.operation == operation.name {
+            return None;
+        }
+        let sent = exchange.request.body.bytes();
+        let sent = String::from_utf8_lossy(&sent);
+        let given = self.log.iter().filter(|known| known.operation == operation.name);
+        given
+            .filter_map(|known| judge::text_of(operation, known, Role::Challenge))
+            .find(|challenge| challenge.len() >= 8 && answer.contains(challenge) && !sent.contains(challenge))
+    }
+
     /// Secrets of the accounts this check has used.
     #[must_use]
     pub fn passwords(&self) -> &[String] {

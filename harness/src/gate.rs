@@ -3,11 +3,12 @@
 //!
 //! A login that does not work is one finding. Everything that needs a login is then blocked by it, not reported again.
 
+use crate::actor::Actor;
 use crate::context::{Context, Session};
 use crate::finding::{Finding, Stop};
 use crate::judge;
 use crate::target::Target;
-use countersign_spec::{Operation, ProofKind, Role, Scheme, Step, Variant};
+use countersign_spec::{Operation, ProofKind, RefreshTakes, Role, Scheme, Step, Variant};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,6 +22,7 @@ pub struct Gate {
     variants: BTreeMap<String, usize>,
     serial: bool,
     redirect: Option<Value>,
+    mistake: Option<Box<Finding>>,
 }
 
 /// Why nothing that needs a login can be judged.
@@ -66,6 +68,7 @@ impl Gate {
         gate.choose_variants(target, scheme, &session);
         gate.find_missing(target, scheme, &session);
         gate.serial = gate.sessions_meddle(target, scheme);
+        gate.mistake = gate.one_mistake(target, scheme);
         gate
     }
 
@@ -73,6 +76,32 @@ impl Gate {
     #[must_use]
     pub fn first_redirect(&self) -> Option<&Value> {
         self.redirect.as_ref()
+    }
+
+    /// That a single wrong secret keeps its owner out, if it does. Only at the very start is it surely a single one.
+    #[must_use]
+    pub fn mistake(&self) -> Option<&Finding> {
+        self.mistake.as_deref()
+    }
+
+    fn one_mistake(&self, target: &Target, scheme: &Scheme) -> Option<Box<Finding>> {
+        if scheme.proof.kind != ProofKind::Secret {
+            return None;
+        }
+        let mut cx = Context::new(target, scheme, &login_check(scheme), Some(Arc::new(self.clone())));
+        let actor = cx.actor().ok()?;
+        cx.log_in(&actor).ok()?;
+        let mut wrong = actor.clone();
+        wrong.password = format!("wrong-{}", cx.random_hex(12));
+        let refused = cx.attempt(&wrong).and_then(|attempt| cx.send_attempt(&attempt)).ok()?;
+        let answer = cx.attempt(&actor).and_then(|attempt| cx.send_attempt(&attempt)).ok()?;
+        if refused.accepted() || answer.verdict != judge::Verdict::Refused {
+            return None;
+        }
+        let expected = judge::describe_success(scheme, answer.operation);
+        let did = "logged in with the right secret after a single wrong one";
+        let exchanges = [refused.exchange, answer.exchange.clone()];
+        Some(Box::new(cx.finding(did, &expected, &answer.exchange.got(), &exchanges)))
     }
 
     /// Why nothing that needs a login can be judged, if so.
@@ -87,7 +116,8 @@ impl Gate {
         self.serial
     }
 
-    /// Whether a second login or the logout of one session ends another session of the account. Both are a server's right.
+    /// Whether a second login, the logout of one session or a misuse of it ends another session of the account. All are a
+    /// server's right.
     fn sessions_meddle(&self, target: &Target, scheme: &Scheme) -> bool {
         if scheme.proof.kind != ProofKind::Secret {
             return false;
@@ -99,10 +129,10 @@ impl Gate {
             return true;
         }
         let Ok(third) = cx.log_in(&first.actor) else { return true };
-        if cx.log_out(&third).is_err() {
-            return false;
+        if cx.log_out(&third).is_ok() && !is_alive(&mut cx, &second) {
+            return true;
         }
-        !is_alive(&mut cx, &second)
+        misuse_meddles(&mut cx, &first.actor)
     }
 
     /// Why an operation is left out, if the target does not serve it.
@@ -207,6 +237,22 @@ impl Gate {
     }
 }
 
+/// Whether a refresh token that is used a second time, its successor being in use, ends another session of the account.
+fn misuse_meddles(cx: &mut Context<'_>, actor: &Actor) -> bool {
+    let rotates = cx.scheme.refresh.as_ref().is_some_and(|refresh| refresh.takes == RefreshTakes::Refresh);
+    if !rotates {
+        return false;
+    }
+    let (Ok(misused), Ok(other)) = (cx.log_in(actor), cx.log_in(actor)) else { return false };
+    let Some(token) = misused.refreshable(cx.scheme).map(str::to_owned) else { return false };
+    let Ok(next) = cx.refresh(&misused) else { return false };
+    if next.refresh.as_deref() == Some(token.as_str()) || cx.refresh(&next).is_err() {
+        return false;
+    }
+    let reused = cx.refresh_with(&misused, &token).is_ok_and(|answer| answer.accepted());
+    !reused && cx.refresh(&other).is_err()
+}
+
 /// Whether a session can still be used: its access token, or else its refresh token, is accepted somewhere.
 fn is_alive(cx: &mut Context<'_>, session: &Session<'_>) -> bool {
     if let (Some(sink), Some(token)) = (cx.token_sinks().first().copied(), session.access.clone()) {
@@ -214,6 +260,25 @@ fn is_alive(cx: &mut Context<'_>, session: &Session<'_>) -> bool {
     }
     let Some(token) = session.refreshable(cx.scheme).map(str::to_owned) else { return true };
     cx.refresh_with(session, &token).is_ok_and(|answer| answer.accepted())
+}
+
+/// What the document leaves to the operator, for a hint.
+fn left_to_the_operator(scheme: &Scheme, login: &Operation) -> String {
+    let empty = |field: &&countersign_spec::Field| {
+        field.role == Role::Constant && field.value.as_ref().and_then(Value::as_str) == Some("")
+    };
+    let keys: Vec<String> = login
+        .request
+        .fields
+        .iter()
+        .filter(empty)
+        .map(|field| format!("scheme.{}.{}", scheme.id, field.at.name()))
+        .collect();
+    if keys.is_empty() {
+        String::new()
+    } else {
+        format!("; where the target wants its own, give {}", keys.join(", "))
+    }
 }
 
 /// The documented login, judged strictly: refused, incomplete or answered in another form is a finding.
@@ -260,8 +325,10 @@ fn first_login<'t>(cx: &mut Context<'t>) -> Result<Session<'t>, Stop> {
             actor.identifier, scheme.id
         ),
         ProofKind::Eip191 => format!(
-            "the wallet {} is a fresh one: where only known wallets are let in, give a key as scheme.{}.wallet in a profile",
-            actor.address, scheme.id
+            "the wallet {} is a fresh one: where only known wallets are let in, give a key as scheme.{}.wallet in a profile{}",
+            actor.address,
+            scheme.id,
+            left_to_the_operator(scheme, answer.operation)
         ),
     });
     Err(finding.into())

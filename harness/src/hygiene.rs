@@ -137,6 +137,11 @@ pub fn inspect(cx: &Context<'_>, operation: &Operation, exchange: &Arc<Exchange>
             for (rule, expected, got) in crate::refusal::complaints(cx, operation, exchange) {
                 seen.push((rule, expected, got));
             }
+            if let Some(challenge) = cx.challenge_told(exchange, &text) {
+                let expected = "a refusal that does not tell what there is to sign".to_owned();
+                let got = format!("the challenge `{challenge}`, which was not sent, stands in it");
+                seen.push((Rule::EchoedSecret, expected, got));
+            }
             if let Some(name) = echoing_header(operation, exchange) {
                 let expected = "headers that do not repeat a secret".to_owned();
                 seen.push((
@@ -175,7 +180,7 @@ pub fn inspect(cx: &Context<'_>, operation: &Operation, exchange: &Arc<Exchange>
                     seen.push((Rule::TokenInHeader, expected, format!("it stands in the header {name} too")));
                 }
             }
-            if let Some(problem) = open_cookie(exchange, cx.target.client().base().tls) {
+            if let Some(problem) = open_cookie(exchange, token, cx.target.client().base().tls) {
                 let expected = "a cookie with HttpOnly, and behind TLS with Secure".to_owned();
                 seen.push((Rule::Cookies, expected, problem));
             }
@@ -263,15 +268,17 @@ fn echoing_header(operation: &Operation, exchange: &Exchange) -> Option<String> 
 }
 
 /// A cookie that by its name stands for a session, open to scripts or to plain connections.
-fn open_cookie(exchange: &Exchange, tls: bool) -> Option<String> {
+fn open_cookie(exchange: &Exchange, token: Option<&str>, tls: bool) -> Option<String> {
     const SESSION: [&str; 6] = ["sess", "sid", "token", "auth", "jwt", "login"];
     exchange.headers("set-cookie").find_map(|cookie| {
         let mut parts = cookie.split(';').map(|part| part.trim().to_ascii_lowercase());
         let (name, value) =
             parts.next()?.split_once('=').map(|(name, value)| (name.to_owned(), value.len()))?;
+        let is_token = token.is_some_and(|token| token.len() > 8 && cookie.contains(token));
         let attributes: Vec<String> = parts.collect();
         // A page has to read the one against forged requests; an empty one is being taken back.
-        let telling = SESSION.iter().any(|word| name.contains(word)) && !name.contains("srf") && value >= 8;
+        let named = SESSION.iter().any(|word| name.contains(word)) && !name.contains("srf") && value >= 8;
+        let telling = is_token || named;
         let has = |word: &str| attributes.iter().any(|attribute| attribute == word);
         let missing = if !has("httponly") {
             "HttpOnly"
@@ -312,13 +319,13 @@ mod tests {
     #[test]
     fn cookies_of_sessions_are_told_from_others() {
         for open in ["sessionid=0123456789; Path=/", "connect.sid=s%3A0123456789; Secure"] {
-            assert!(open_cookie(&with_cookie(open), false).is_some(), "{open}");
+            assert!(open_cookie(&with_cookie(open), None, false).is_some(), "{open}");
         }
         let closed = "JSESSIONID=0123456789; Path=/; HttpOnly";
-        assert!(open_cookie(&with_cookie(closed), false).is_none());
-        assert!(open_cookie(&with_cookie(closed), true).is_some());
+        assert!(open_cookie(&with_cookie(closed), None, false).is_none());
+        assert!(open_cookie(&with_cookie(closed), None, true).is_some());
         for other in ["XSRF-TOKEN=0123456789", "AWSALB=0123456789abcdef; Path=/", "session=; Max-Age=0"] {
-            assert!(open_cookie(&with_cookie(other), true).is_none(), "{other}");
+            assert!(open_cookie(&with_cookie(other), None, true).is_none(), "{other}");
         }
     }
 }

@@ -48,12 +48,25 @@ pub fn code_says_success(scheme: &Scheme, body: &Value) -> bool {
             .all(|code| code.as_i64().is_some_and(|code| scheme.envelope.success_codes.contains(&code)))
 }
 
-/// Whether a member meant for a token holds one.
+/// Whether a member meant for a token holds one, or a header that is named for one.
 #[must_use]
 pub fn holds_token(operation: &Operation, exchange: &Exchange) -> bool {
     [Role::AccessToken, Role::RefreshToken]
         .iter()
         .any(|role| text_of(operation, exchange, *role).is_some_and(|token| token.len() >= 8))
+        || gives_token(exchange)
+}
+
+/// Whether a header of the answer is named for a token and holds a JWT that was not sent.
+fn gives_token(exchange: &Exchange) -> bool {
+    let Ok(response) = &exchange.outcome else { return false };
+    let named = |name: &str| (name.contains("token") || name == "authorization") && !name.contains("srf");
+    let is_jwt = |value: &str| value.len() > 40 && value.starts_with("ey") && value.matches('.').count() == 2;
+    let sent = |token: &str| exchange.request.headers.iter().any(|(_, value)| value.contains(token));
+    response.headers.iter().filter(|(name, _)| named(name)).any(|(_, value)| {
+        let token = value.rsplit(' ').next().unwrap_or_default();
+        is_jwt(token) && !sent(token)
+    })
 }
 
 /// The text in the answer's member of this role.

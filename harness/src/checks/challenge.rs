@@ -19,23 +19,40 @@ pub(super) fn add(checks: &mut Checks<'_>) {
     if checks.scheme.step(Step::Challenge).is_none() {
         return;
     }
+    let named = names_wallet(checks);
     checks
-        .add(Group::Challenge, "every challenge is a new one", &["common.challenge.unique"], |cx| {
-            let mine = sample(cx, true, SAMPLE / 2)?;
-            let theirs = sample(cx, false, SAMPLE / 2)?;
-            let distinct: BTreeSet<&String> = mine.iter().chain(&theirs).collect();
-            if distinct.len() < mine.len() + theirs.len() {
-                let all = mine.len() + theirs.len();
-                let got = format!("{} different ones among {all}", distinct.len());
-                let did = format!("asked for {all} challenges");
+        .add(Group::Challenge, "every challenge is a new one", &["common.challenge.unique"], move |cx| {
+            let all = sample(cx, !named, SAMPLE / 2)?;
+            let distinct = distinct(&all);
+            if distinct < all.len() {
+                let got = format!("{distinct} different ones among {}", all.len());
+                let whose = if named { ", each for another wallet" } else { "" };
+                let did = format!("asked for {} challenges{whose}", all.len());
                 return Err(cx.finding(&did, "a new challenge each time", &got, &last(cx)).into());
+            }
+            if named {
+                at_once(cx)?;
+            }
+            // One that nobody has used may be given again to the same wallet; one that was used may not.
+            let me = cx.actor()?;
+            let mut used = BTreeSet::new();
+            for _ in 0..3 {
+                let challenge = cx.challenge(&me)?;
+                if !used.insert(challenge.clone()) {
+                    let got = format!("`{challenge}` again");
+                    let did = "logged in with a challenge and asked for another one";
+                    return Err(cx.finding(did, "a new challenge each time", &got, &last(cx)).into());
+                }
+                let attempt = cx.attempt_with(&me, Some(challenge));
+                let answer = cx.send_attempt(&attempt)?;
+                cx.control(&answer, "a login with the challenge")?;
             }
             Ok(())
         })
         .family("chance", 0);
     checks
         .add(Group::Challenge, "challenges follow no pattern", &["common.challenge.unpredictable"], |cx| {
-            let sample = sample(cx, true, SAMPLE)?;
+            let sample = differing(cx, SAMPLE)?;
             let bits = changing_bits(&sample);
             if bits < 56.0 {
                 let got = format!(
@@ -68,6 +85,35 @@ fn sample(cx: &mut Context<'_>, one_wallet: bool, count: usize) -> Result<Vec<St
         challenges.push(cx.challenge(&actor)?);
     }
     Ok(challenges)
+}
+
+/// Asks for several wallets at the same moment.
+fn at_once(cx: &mut Context<'_>) -> Result<(), Stop> {
+    let operation = cx.step(Step::Challenge)?;
+    let mut drafts = Vec::new();
+    for _ in 0..8 {
+        let actor = cx.other_actor()?;
+        drafts.push(cx.fill(operation, &actor, None));
+    }
+    let answers = cx.send_together(operation, &drafts);
+    let given: Vec<String> = answers.iter().filter_map(|answer| answer.text(Role::Challenge)).collect();
+    let distinct = distinct(&given);
+    if distinct < given.len() {
+        let got = format!("{distinct} different ones among {}", given.len());
+        let did = "asked for challenges for several wallets at the same moment";
+        return Err(cx.finding(did, "a new challenge for each", &got, &last(cx)).into());
+    }
+    Ok(())
+}
+
+/// Challenges for one wallet; where the target gives one again until it is used, for as many wallets.
+fn differing(cx: &mut Context<'_>, count: usize) -> Result<Vec<String>, Stop> {
+    let first = sample(cx, true, count)?;
+    if distinct(&first) == first.len() { Ok(first) } else { sample(cx, false, count) }
+}
+
+fn distinct(challenges: &[String]) -> usize {
+    challenges.iter().collect::<BTreeSet<_>>().len()
 }
 
 fn last(cx: &Context<'_>) -> Vec<std::sync::Arc<crate::exchange::Exchange>> {
@@ -229,7 +275,16 @@ fn used_once(checks: &mut Checks<'_>) {
             let first = cx.send_attempt(&attempt)?;
             cx.control(&first, "the first login with the challenge")?;
             let second = cx.send_attempt(&attempt)?;
-            cx.must_refuse(&second, "sent the same login twice")
+            cx.must_refuse(&second, "sent the same login twice")?;
+            // What was used is found again by an address, of which there are several spellings.
+            let mut written = cx.other_actor()?;
+            written.address = written.wallet.address();
+            let attempt = cx.attempt(&written)?;
+            if !cx.send_attempt(&attempt)?.accepted() {
+                return Ok(());
+            }
+            let second = cx.send_attempt(&attempt)?;
+            cx.must_refuse(&second, "sent the same login twice, the address with its checksum")
         })
         .family("challenge-use", 0);
 }

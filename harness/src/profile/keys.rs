@@ -22,6 +22,8 @@ pub struct Key {
 /// What a value is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
+    /// A day, without quotes, such as `2027-01-31`.
+    Day,
     /// `true` or `false`.
     Flag,
     /// A whole number above zero.
@@ -34,8 +36,6 @@ pub enum Kind {
     Secret,
     /// A text.
     Text,
-    /// A day such as `2027-01-31`, without quotes.
-    Day,
     /// A time such as `"5s"`, `"800ms"` or `"2m"`.
     Time,
 }
@@ -45,6 +45,7 @@ impl Kind {
     #[must_use]
     pub fn words(self) -> String {
         match self {
+            Self::Day => "day".to_owned(),
             Self::Flag => "true or false".to_owned(),
             Self::Number => "number above 0".to_owned(),
             Self::OneOf(words) => {
@@ -54,7 +55,6 @@ impl Kind {
             Self::File => "path".to_owned(),
             Self::Secret => "secret".to_owned(),
             Self::Text => "text".to_owned(),
-            Self::Day => "day".to_owned(),
             Self::Time => "time".to_owned(),
         }
     }
@@ -227,7 +227,7 @@ pub const KEYS: &[Key] = &[
         "deviation[].fingerprint",
         Kind::Text,
         None,
-        r#""POST login: HTTP 200""#,
+        r#""logged in with another secret => login HTTP 200, code 0""#,
         "Which finding of the check it is, as `countersign baseline` drafts it; without it, any.",
     ),
     key(

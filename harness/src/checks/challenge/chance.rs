@@ -1,6 +1,6 @@
 //! How much chance is in challenges, by what many of them in a row look like.
 
-use super::{changing_bits, last, sample, shown};
+use super::{changing_bits, differing, last, shown};
 use crate::check::{Checks, Group};
 use countersign_spec::Level;
 use std::collections::BTreeMap;
@@ -14,7 +14,7 @@ const ENOUGH: f64 = 40.0;
 pub(super) fn add(checks: &mut Checks<'_>) {
     checks
         .add(Group::Challenge, "challenges hold enough chance", &["common.challenge.unpredictable"], |cx| {
-            let sample = sample(cx, true, SAMPLE)?;
+            let sample = differing(cx, SAMPLE)?;
             let bits = least_bits(&sample).min(changing_bits(&sample));
             if bits < ENOUGH {
                 let got = format!(

@@ -80,6 +80,21 @@ pub(super) fn add(checks: &mut Checks<'_>) {
                 // What comes and goes for one name tells nothing.
                 let difference: Vec<&String> =
                     left.symmetric_difference(&right).filter(|name| !passing.contains(*name)).collect();
+                let value = |answer: &Answer<'_>, name: &str| answer.exchange.header(name).map(str::to_owned);
+                let told = left.intersection(&right).filter(|name| *name != "etag").find_map(|name| {
+                    let known =
+                        value(&known, name).filter(|one| Some(one) == value(&known_again, name).as_ref())?;
+                    let unknown = value(&unknown, name)
+                        .filter(|one| Some(one) == value(&unknown_again, name).as_ref())?;
+                    (known != unknown)
+                        .then(|| format!("{name} is `{known}` for a known name and `{unknown}` else"))
+                });
+                if let Some(got) = told {
+                    let did = "logged in with a wrong secret, twice for a known and twice for unknown names";
+                    return Err(cx
+                        .finding(did, "the same headers", &got, &[known.exchange, unknown.exchange])
+                        .into());
+                }
                 if !difference.is_empty() {
                     let got = format!("only one of them has {difference:?}");
                     let did = "logged in with a wrong secret, once for a known and once for an unknown name";

@@ -41,6 +41,7 @@ pub(super) fn add(checks: &mut Checks<'_>) {
             variants(cx, |secret| {
                 vec![
                     ("the secret and a further letter", "${PASSWORD}x", format!("{secret}x")),
+                    ("the secret and a further digit", "${PASSWORD}1", format!("{secret}1")),
                     ("the secret twice", "${PASSWORD}${PASSWORD}", format!("{secret}{secret}")),
                     ("the secret, NUL and a further letter", "${PASSWORD}\\u0000x", format!("{secret}\0x")),
                 ]

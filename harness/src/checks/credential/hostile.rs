@@ -3,8 +3,11 @@
 use super::try_login;
 use crate::check::{Checks, Group};
 use crate::checks::hygiene::PROGRAMS;
+use crate::context::Context;
+use crate::finding::Stop;
 use crate::judge::{self, Verdict};
-use serde_json::json;
+use countersign_spec::{Role, Step};
+use serde_json::{Value, json};
 
 /// Adds the checks of hostile names and secrets.
 pub(super) fn add(checks: &mut Checks<'_>) {
@@ -46,7 +49,24 @@ pub(super) fn add(checks: &mut Checks<'_>) {
                     let answer = try_login(cx, &operator, &json!(actor.password))?;
                     cx.must_refuse(&answer, "sent an operator or list in place of the name")?;
                 }
-                Ok(())
+                let answer = try_login(cx, &json!([actor.identifier]), &json!(actor.password))?;
+                cx.must_refuse(&answer, "sent a list with the name in place of the name")?;
+                let start: String = actor.identifier.chars().take(4).collect();
+                for pattern in ["*", "%", ".*"] {
+                    let answer = try_login(cx, &json!(format!("{start}{pattern}")), &json!(actor.password))?;
+                    cx.must_refuse(&answer, &format!("sent the beginning of the name and `{pattern}`"))?;
+                }
+                let mut characters = actor.password.chars();
+                if let Some(first) = characters.next() {
+                    let (name, rest) = (format!("{}{first}", actor.identifier), characters.as_str());
+                    cx.secrets.add(rest, "${PASSWORD#?}");
+                    let answer = try_login(cx, &json!(name), &json!(rest))?;
+                    cx.must_refuse(
+                        &answer,
+                        "moved the first character of the secret to the end of the name",
+                    )?;
+                }
+                nobody(cx)
             },
         )
         .family("secret", 1);
@@ -105,4 +125,24 @@ pub(super) fn add(checks: &mut Checks<'_>) {
             },
         )
         .family("secret", 1);
+}
+
+/// Names that the language itself gives to something are nobody's, with any secret and with none.
+fn nobody(cx: &mut Context<'_>) -> Result<(), Stop> {
+    let login = cx.step(Step::Login)?;
+    for name in PROGRAMS.iter().take(5) {
+        for secret in [None, Some(Value::Null), Some(json!("")), Some(json!({}))] {
+            let mut draft = cx.draft(login);
+            for (role, value) in [(Role::Identifier, Some(json!(name))), (Role::Password, secret.clone())] {
+                if let (Some(field), Some(value)) = (login.request_field(role), value) {
+                    draft.set(&field.at, value);
+                }
+            }
+            let answer = cx.send(login, &draft)?;
+            let shown =
+                secret.map_or_else(|| "no secret".to_owned(), |secret| format!("the secret {secret}"));
+            cx.must_refuse(&answer, &format!("logged `{name}` in with {shown}"))?;
+        }
+    }
+    Ok(())
 }

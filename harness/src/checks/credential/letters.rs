@@ -5,6 +5,7 @@ use super::exact::{swap_case, variants_once};
 use crate::check::{Checks, Group};
 use crate::need::Need;
 use countersign_spec::Level;
+use sha2::{Digest as _, Sha256};
 
 /// A variant of a secret: what it is, how a shell may write it, and its text.
 type Variant = (&'static str, &'static str, String);
@@ -15,6 +16,7 @@ pub(super) fn add(checks: &mut Checks<'_>) {
     for (sentence, make, need) in [
         ("a secret with characters that look alike is refused", alike as fn(&str) -> Vec<Variant>, None),
         ("a secret with invisible characters is refused", invisible, None),
+        ("a secret with marks that programs take out is refused", marked, None),
         ("a secret without its foreign characters is refused", foreign, Some(Need::ForeignSecret)),
         ("a secret in an encoding is refused", encoded, None),
     ] {
@@ -111,6 +113,31 @@ fn invisible(secret: &str) -> Vec<Variant> {
     ]
 }
 
+/// What filters against injection, forms for telephone numbers and readers of handwriting do not see.
+fn marked(secret: &str) -> Vec<Variant> {
+    let within = |mark: &str| first_letter(secret, |c| format!("{c}{mark}"));
+    let confused = |c: char| match c {
+        '0' => 'O',
+        'O' => '0',
+        '1' => 'l',
+        'l' | 'I' => '1',
+        other => other,
+    };
+    vec![
+        ("the secret with a hyphen more in it", "$PASSWORD_WITH_A_HYPHEN", within("-")),
+        ("the secret with spaces for its hyphens", "${PASSWORD//-/ }", secret.replace('-', " ")),
+        ("the secret with a quote in it", "$PASSWORD_WITH_A_QUOTE", within("'")),
+        ("the secret with a double quote in it", "$PASSWORD_WITH_A_DOUBLE_QUOTE", within("\"")),
+        ("the secret with a backslash in it", "$PASSWORD_WITH_A_BACKSLASH", within("\\")),
+        ("the secret with a tag of HTML in it", "$PASSWORD_WITH_A_TAG", within("<b></b>")),
+        (
+            "the secret with 0 for O and 1 for l",
+            "$PASSWORD_WITH_CONFUSED_DIGITS",
+            secret.chars().map(confused).collect(),
+        ),
+    ]
+}
+
 fn foreign(secret: &str) -> Vec<Variant> {
     let without = |limit: u32| secret.chars().filter(|c| u32::from(*c) < limit).collect();
     vec![
@@ -143,6 +170,18 @@ fn encoded(secret: &str) -> Vec<Variant> {
             "$PASSWORD_WITH_A_REFERENCE",
             first_letter(secret, |c| format!("&#{};", u32::from(c))),
         ),
+        // A table of hashes that was stolen would be one of secrets.
+        (
+            "the SHA-256 of the secret in hex",
+            "$SHA256_OF_PASSWORD",
+            data_encoding::HEXLOWER.encode(&Sha256::digest(secret)),
+        ),
+        (
+            "the SHA-256 of the secret in Base64",
+            "$SHA256_OF_PASSWORD_IN_BASE64",
+            data_encoding::BASE64.encode(&Sha256::digest(secret)),
+        ),
+        ("the secret in Base64", "$PASSWORD_IN_BASE64", data_encoding::BASE64.encode(secret.as_bytes())),
     ]
 }
 

@@ -47,10 +47,13 @@ pub(super) fn own_login(cx: &mut Context<'_>) -> Result<(), Stop> {
     for caller in callers {
         let session = cx.log_in(&caller)?;
         says_who(cx, &caller, &session.answer)?;
+        let names = named(cx, &session)?;
         if caller.identifier != actor.identifier {
+            if let Some((known, first)) = &before {
+                told_apart(cx, (known, first), (&names, &session))?;
+            }
             continue;
         }
-        let names = named(cx, &session)?;
         let Some((known, first)) = &before else {
             before = Some((names, session));
             continue;
@@ -68,6 +71,26 @@ pub(super) fn own_login(cx: &mut Context<'_>) -> Result<(), Stop> {
         }
     }
     Ok(())
+}
+
+/// A wallet is an account of its own: what names it in a token names no other one.
+fn told_apart(
+    cx: &Context<'_>,
+    (known, first): (&BTreeMap<String, String>, &Session<'_>),
+    (names, second): (&BTreeMap<String, String>, &Session<'_>),
+) -> Result<(), Stop> {
+    // A program may have accounts that share the name of a customer.
+    if cx.scheme.proof.kind != ProofKind::Eip191 {
+        return Ok(());
+    }
+    let empty = ["null", "\"\"", "0"];
+    let same = known.iter().find(|(name, value)| {
+        name.starts_with("claim ") && names.get(*name) == Some(value) && !empty.contains(&value.as_str())
+    });
+    let Some((name, value)) = same else { return Ok(()) };
+    let got = format!("the {name} is {value} for both");
+    let exchanges = [&first.answer.exchange, &second.answer.exchange].map(std::sync::Arc::clone);
+    Err(cx.finding("logged two wallets in", "tokens that tell them apart", &got, &exchanges).into())
 }
 
 /// What names the account of a session: claims of its token, and members of what operations answer to it.

@@ -99,6 +99,23 @@ fn text_or_null(cx: &mut Context<'_>) -> Result<(), Stop> {
             let expected = format!("{pointer} as a string or null, or no such member");
             return Err(cx.finding(did, &expected, &got, &[answer.exchange]).into());
         }
+        if let Some((_, value)) = redirect_of(&answer) {
+            stays_here(cx, &answer, &value)?;
+        }
+    }
+    Ok(())
+}
+
+/// Where somebody is sent must not be a stranger's site, nor may the way there tell the tokens.
+fn stays_here(cx: &Context<'_>, answer: &Answer<'_>, redirect: &Value) -> Result<(), Stop> {
+    let text = redirect.as_str().unwrap_or_default();
+    let tokens = [Role::AccessToken, Role::RefreshToken].into_iter().filter_map(|role| answer.text(role));
+    let telling = tokens.into_iter().any(|token| token.len() >= 8 && text.contains(&token));
+    // Whoever serves the pages may have another name than whoever serves the API: a path is all that is documented.
+    if telling {
+        let expected = "a redirect without tokens";
+        let exchange = std::slice::from_ref(&answer.exchange);
+        return Err(cx.finding(DID, expected, &answer.exchange.got(), exchange).into());
     }
     Ok(())
 }
@@ -125,6 +142,11 @@ fn not_sticky(cx: &mut Context<'_>) -> Result<(), Stop> {
 
 fn refused_alike(cx: &mut Context<'_>) -> Result<(), Stop> {
     let (usual, marked) = (cx.actor()?, cx.flagged_actor()?);
+    let mut stranger = marked.clone();
+    stranger.password = format!("wrong-{}", cx.random_hex(12));
+    let attempt = cx.attempt(&stranger)?;
+    let answer = cx.send_attempt(&attempt)?;
+    cx.must_refuse(&answer, "logged an account that the profile marks in with a random secret")?;
     let usual = [wrong_secret(cx, &usual.identifier)?, wrong_secret(cx, &usual.identifier)?];
     let marked = [wrong_secret(cx, &marked.identifier)?, wrong_secret(cx, &marked.identifier)?];
     if let Some(what) = difference(cx, usual.each_ref(), marked.each_ref()) {

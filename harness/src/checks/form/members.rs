@@ -52,7 +52,14 @@ pub(super) fn add(checks: &mut Checks<'_>, operation: &Operation, schema: &Schem
                 let (operation, mut draft) = good_request(cx, &name)?;
                 draft.set(&place, json!("https://app.example.org/picture.png"));
                 let answer = cx.send(operation, &draft)?;
-                cx.must_accept(&answer, &format!("asked {name} with the optional member {place}"))
+                cx.must_accept(&answer, &format!("asked {name} with the optional member {place}"))?;
+                // It may be refused; that nothing fails over it, the rules for every exchange say.
+                for length in [300, 5_000] {
+                    let (operation, mut draft) = good_request(cx, &name)?;
+                    draft.set(&place, json!("n".repeat(length)));
+                    cx.send(operation, &draft)?;
+                }
+                Ok(())
             });
         }
         let proves = matches!(

@@ -2,8 +2,10 @@
 
 use super::signatures::malformed_signatures;
 use crate::check::{Checks, Group};
-use crate::context::Context;
+use crate::checks::token::access_jwt;
+use crate::context::{Context, Session};
 use crate::finding::Stop;
+use crate::jwt::Jwt;
 use crate::wallet::Wallet;
 use countersign_spec::{Level, Role, Step};
 use serde_json::json;
@@ -37,7 +39,9 @@ pub(super) fn add(checks: &mut Checks<'_>) {
                 };
                 let attempt = cx.attempt_with(&actor, challenge);
                 let answer = cx.send_attempt(&attempt)?;
-                cx.must_accept(&answer, &format!("logged in as {}", actor.address))
+                cx.must_accept(&answer, &format!("logged in as {}", actor.address))?;
+                let session = Context::session_of(&actor, answer);
+                one_account(cx, &session)
             })
             .at_most(level);
     }
@@ -94,6 +98,28 @@ pub(super) fn add(checks: &mut Checks<'_>) {
             },
         )
         .family("signature", 2);
+}
+
+/// A wallet that is written differently is no other account.
+fn one_account<'t>(cx: &mut Context<'t>, written: &Session<'t>) -> Result<(), Stop> {
+    let mut actor = written.actor.clone();
+    actor.address = actor.wallet.lower_address();
+    if actor.address == written.actor.address {
+        return Ok(());
+    }
+    let plain = cx.log_in(&actor)?;
+    let (Ok(one), Ok(other)) = (access_jwt(&plain), access_jwt(written)) else { return Ok(()) };
+    for claim in cx.scheme.tokens.access.iter().flat_map(|access| &access.identity_claims) {
+        let value = |jwt: &Jwt| jwt.claims.get(claim).map(|value| value.to_string().to_ascii_lowercase());
+        let (Some(before), Some(now)) = (value(&one), value(&other)) else { continue };
+        if before != now {
+            let did = "logged one wallet in with its address written in two ways";
+            let got = format!("`{claim}` is {before} for one and {now} for the other");
+            let exchanges = [&plain.answer.exchange, &written.answer.exchange].map(std::sync::Arc::clone);
+            return Err(cx.finding(did, "the same account in both tokens", &got, &exchanges).into());
+        }
+    }
+    Ok(())
 }
 
 /// Recovery that fails must not be taken for the zero address.

@@ -266,6 +266,9 @@ fn split_elsewhere(cx: &mut Context<'_>) -> Result<(), Stop> {
     let lists: Vec<Vec<Place>> = cx.scheme.proof.derived.values().map(|derived| derived.of.clone()).collect();
     for pair in lists.iter().flat_map(|list| list.windows(2)) {
         let [left, right] = pair else { continue };
+        if takes_anything(cx, left)? || takes_anything(cx, right)? {
+            continue;
+        }
         for forward in [true, false] {
             let actor = cx.actor()?;
             let (operation, mut draft) = plain_login(cx, &actor)?;
@@ -285,6 +288,20 @@ fn split_elsewhere(cx: &mut Context<'_>) -> Result<(), Stop> {
         }
     }
     Ok(())
+}
+
+/// Whether a word that the document fixes may be any other here: then it is no part of who logs in with what.
+fn takes_anything(cx: &mut Context<'_>, place: &Place) -> Result<bool, Stop> {
+    let operation = cx.step(Step::Login)?;
+    let fields = &operation.request.fields;
+    if !fields.iter().any(|field| field.at == *place && field.role == Role::Constant) {
+        return Ok(false);
+    }
+    let actor = cx.actor()?;
+    let mut attempt = cx.attempt(&actor)?;
+    attempt.optional = false;
+    attempt.before.push((place.clone(), json!("anything")));
+    Ok(cx.send_attempt(&attempt)?.accepted())
 }
 
 /// A value of the same kind that differs in its last character.

@@ -3,10 +3,11 @@
 use super::refuse;
 use crate::actor::Actor;
 use crate::check::{Checks, Group};
+use crate::context::Context;
 use crate::draft::Draft;
 use crate::finding::Stop;
 use crate::wallet::{self, Wallet};
-use countersign_spec::{Level, Operation, Role};
+use countersign_spec::{Level, Operation, Place, Role, Step};
 use data_encoding::HEXLOWER;
 use serde_json::json;
 
@@ -17,7 +18,13 @@ pub(super) fn signers(checks: &mut Checks<'_>) {
         .add(Group::Proof, "a signature by another wallet is refused", &clause, |cx| {
             refuse(cx, "signed the right text with another wallet's key", |cx, attempt| {
                 attempt.signer = Some(Wallet::random(&mut cx.rng));
-            })
+            })?;
+            let other = cx.other_actor()?;
+            cx.log_in(&other)?;
+            let did = "signed the right text with the key of another wallet, which had logged in itself";
+            refuse(cx, did, |_, attempt| attempt.signer = Some(other.wallet.clone()))?;
+            in_other_spellings(cx)?;
+            beside_optional_members(cx)
         })
         .family("signature", 0);
     checks
@@ -54,10 +61,73 @@ pub(super) fn signers(checks: &mut Checks<'_>) {
             |cx| {
                 refuse(cx, "sent a signature that the wallet made over another text", |_, attempt| {
                     attempt.signed_text = Some("an earlier text".to_owned());
-                })
+                })?;
+                let words: [(&str, Write); 4] = [
+                    ("its own address", |wallet| wallet.lower_address()),
+                    ("its own address with the checksum", |wallet| wallet.address()),
+                    ("its own address without 0x", |wallet| wallet.lower_address().split_off(2)),
+                    ("nothing", |_| String::new()),
+                ];
+                for (what, text) in words {
+                    let did = format!("sent a signature that the wallet made over {what}");
+                    refuse(cx, &did, |_, attempt| {
+                        attempt.signed_text = Some(text(&attempt.actor.wallet));
+                    })?;
+                }
+                Ok(())
             },
         )
         .family("signature", 1);
+}
+
+/// A way to write something of a wallet.
+type Write = fn(&Wallet) -> String;
+
+/// A wallet's address has several spellings, and a comparison of any of them may have been forgotten.
+fn in_other_spellings(cx: &mut Context<'_>) -> Result<(), Stop> {
+    let upper = |wallet: &Wallet| format!("0x{}", wallet.lower_address().split_off(2).to_ascii_uppercase());
+    for write in [Wallet::lower_address as Write, Wallet::address, upper] {
+        let mut victim = cx.actor()?;
+        victim.address = write(&victim.wallet);
+        let challenge = match cx.step(Step::Challenge) {
+            Ok(operation) => {
+                let answer = cx.ask_challenge(operation, &victim)?;
+                match answer.text(Role::Challenge) {
+                    Some(challenge) => Some(challenge),
+                    // It may read only some of them.
+                    None => continue,
+                }
+            }
+            Err(_) => None,
+        };
+        let mut attempt = cx.attempt_with(&victim, challenge);
+        attempt.signer = Some(Wallet::random(&mut cx.rng));
+        let answer = cx.send_attempt(&attempt)?;
+        let did = format!("signed as {} with another wallet's key", victim.address);
+        cx.must_refuse(&answer, &did)?;
+    }
+    Ok(())
+}
+
+/// What a caller may add must not lead past the comparison.
+fn beside_optional_members(cx: &mut Context<'_>) -> Result<(), Stop> {
+    let operation = cx.step(Step::Login)?;
+    let notes: Vec<Place> = operation
+        .request
+        .fields
+        .iter()
+        .filter(|field| field.optional && field.role == Role::Note)
+        .map(|field| field.at.clone())
+        .collect();
+    for place in notes {
+        let actor = cx.actor()?;
+        let mut attempt = cx.attempt(&actor)?;
+        attempt.before.push((place.clone(), json!("a note")));
+        attempt.signer = Some(Wallet::random(&mut cx.rng));
+        let answer = cx.send_attempt(&attempt)?;
+        cx.must_refuse(&answer, &format!("sent {place} and signed with another wallet's key"))?;
+    }
+    Ok(())
 }
 
 /// Adds the checks of signatures written wrongly or in another way.

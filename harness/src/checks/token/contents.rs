@@ -209,6 +209,18 @@ pub(super) fn add(checks: &mut Checks<'_>) {
                     )
                     .into());
             }
+            let refresh = session.refresh.as_deref().filter(|refresh| refresh.len() >= 8);
+            if refresh.is_some_and(|refresh| claims.contains(refresh)) {
+                let got = "the refresh token stands in its claims, which everybody can read";
+                return Err(cx
+                    .finding(
+                        "logged in and read the token",
+                        "claims without secrets",
+                        got,
+                        &[session.answer.exchange],
+                    )
+                    .into());
+            }
             let telling = ["password", "passwd", "secret", "app_secret", "password_hash", "private_key"];
             if let Some(name) =
                 jwt.claims.keys().find(|name| telling.contains(&name.to_ascii_lowercase().as_str()))
@@ -283,6 +295,9 @@ fn expiry_claims(cx: &Context<'_>) -> Vec<String> {
 }
 
 /// Members and claims that speak of a lifetime must agree with the document and with each other.
+/// Seconds by which two times of one token may differ.
+const LEEWAY: i64 = 60;
+
 fn stated_lifetime(cx: &Context<'_>, session: &Session<'_>) -> Result<(), Stop> {
     let Some(rule) = &cx.scheme.tokens.access else { return Ok(()) };
     let answer = &session.answer;
@@ -319,11 +334,31 @@ fn stated_lifetime(cx: &Context<'_>, session: &Session<'_>) -> Result<(), Stop> 
         );
     }
     let Some(jwt) = session.access.as_deref().and_then(Jwt::read) else { return Ok(()) };
+    if let (Some(access), Some(refresh)) = (
+        jwt.seconds("exp"),
+        session.refresh.as_deref().and_then(Jwt::read).and_then(|jwt| jwt.seconds("exp")),
+    ) && refresh < access
+    {
+        return fail(
+            "a refresh token that outlives the access token".to_owned(),
+            format!("it ends {} seconds before it", access - refresh),
+        );
+    }
     let said = answer.value(Role::ExpiresAt).and_then(|value| expires_at(answer.operation, &value));
     if let (Some(said), Some(exp)) = (said, rule.expiry_claims.first().and_then(|claim| jwt.seconds(claim)))
         && said != exp
     {
         return fail(format!("a stated end in the second of the claim, {exp}"), format!("{said}"));
+    }
+    // Whoever reads `exp`, as every library does (RFC 7519 section 4.1.4), must not find the token dead before it says so.
+    let promised = rule.expiry_claims.first().and_then(|claim| jwt.seconds(claim)).or(said);
+    if let (Some(promised), Some(exp)) = (promised, jwt.seconds("exp"))
+        && exp < promised - LEEWAY
+    {
+        return fail(
+            format!("a token that is good until the end it states, {promised}"),
+            format!("its `exp` ends it {} seconds before that", promised - exp),
+        );
     }
     let lived = lifetime_of(&jwt, &rule.expiry_claims, &rule.issued_claims);
     match (lived, stated) {

@@ -132,9 +132,12 @@ fn signature_swapped(token: &str) -> String {
     )
 }
 
-/// The token with another character of its alphabet at a place; dots stay.
+/// The token with another character of its alphabet at a place or near it; dots stay, and so does the last character, some
+/// bits of which may mean nothing (RFC 4648 section 3.5).
 fn change_at(token: &str, at: usize) -> String {
-    let at = (at..token.len()).find(|index| token.as_bytes()[*index].is_ascii_alphanumeric()).unwrap_or(0);
+    let plain = |index: &usize| token.as_bytes().get(*index).is_some_and(u8::is_ascii_alphanumeric);
+    let last = token.len().saturating_sub(1);
+    let at = (at..last).chain((0..at.min(last)).rev()).find(plain).unwrap_or(0);
     token
         .char_indices()
         .map(|(index, c)| {
@@ -156,7 +159,8 @@ mod tests {
     #[test]
     fn a_changed_token_keeps_its_form() {
         let token = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhIn0.c2lnbmF0dXJl";
-        for at in [0, 10, 20, token.len() - 8, token.len() - 1] {
+        assert_eq!(change_at("eyJ.e30.abc-_Q", 12), "eyJ.e30.abd-_Q");
+        for at in [0, 10, 20, token.len() - 8, token.len() - 2] {
             let changed = change_at(token, at);
             assert_ne!(changed, token);
             assert_eq!(changed.matches('.').count(), 2);

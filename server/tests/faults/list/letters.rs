@@ -54,6 +54,15 @@ pub(super) fn of(scheme: &Scheme) -> Vec<Fault> {
         },
     );
     add(
+        "quotes and hyphens are dropped",
+        "secrets are cleaned of what a filter against injection takes out",
+        "a secret with marks that programs take out is refused",
+        |seen| {
+            let drop = |text: &str| text.replace(['-', '\'', '"', '\\'], "");
+            likened(seen, drop, drop)
+        },
+    );
+    add(
         "foreign characters are question marks",
         "characters beyond ASCII all count as a question mark",
         "a secret without its foreign characters is refused",
