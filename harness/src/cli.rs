@@ -11,11 +11,14 @@
 
 mod again;
 mod baseline;
+mod catalogue;
 mod conformance;
 mod diff;
 mod doctor;
+mod embedded;
 mod explain;
 mod init;
+mod libtest;
 mod lint_spec;
 mod outputs;
 mod schema;
@@ -23,6 +26,7 @@ mod stdout;
 mod wire;
 
 pub use conformance::{LocalTarget, Started, conformance};
+pub use embedded::Judge;
 
 use clap::{Parser, Subcommand};
 use countersign_spec::Spec;
@@ -43,12 +47,20 @@ pub const NOTHING: u8 = 4;
 /// A declared deviation did not occur.
 pub const STALE: u8 = 5;
 
+const START: &str = "Start with a profile, see what it lacks, and judge:
+  countersign init --url https://staging.example.com
+  countersign doctor --profile target.toml
+  countersign conformance --profile target.toml
+
+countersign VERB --help has the flags of a verb and its exit codes.";
+
 #[derive(Debug, Parser)]
 #[command(
     name = "countersign",
     version,
     max_term_width = 80,
-    about = "Judges login APIs by URL, clause by clause."
+    about = "Judges login APIs by URL, clause by clause.",
+    after_help = START
 )]
 struct Cli {
     #[command(subcommand)]
@@ -57,23 +69,25 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
-    /// Draft the deviations that tolerate what a run has found
-    Baseline(baseline::Baseline),
     /// Judge a target
     Conformance(Box<conformance::Options>),
     /// Write a profile of a target, with what a few requests tell of it
     Init(init::Options),
     /// Say what a profile lacks, and how many checks that costs
     Doctor(doctor::Options),
-    /// Print every key of a profile with its meaning
-    ProfileReference,
+    /// Draft the deviations that tolerate what a run has found
+    Baseline(baseline::Baseline),
     /// Show what changed between two runs
     Diff(diff::Options),
     /// Say what a check demands and on what grounds
+    #[command(after_help = explain::HELP)]
     Explain {
         /// Part of the names of checks
         name: String,
     },
+    Catalogue(catalogue::Options),
+    /// Print every key of a profile with its meaning
+    ProfileReference,
     /// Print the JSON Schema of what this program writes
     Schema {
         /// What to describe
@@ -108,6 +122,9 @@ pub fn main(arguments: Vec<OsString>) -> ExitCode {
         Ok(Cli { verb: Verb::ProfileReference }) => {
             drop(anstream::stdout().write_all(crate::profile::keys::table().as_bytes()));
             ExitCode::from(CONFORMS)
+        }
+        Ok(Cli { verb: Verb::Catalogue(options) }) => {
+            ExitCode::from(catalogue::run(&options).unwrap_or_else(Failure::say))
         }
         Ok(Cli { verb: Verb::Explain { name } }) => ExitCode::from(explain::run(&name, Spec::embedded())),
         Ok(Cli { verb: Verb::Schema { form } }) => ExitCode::from(schema::run(form)),

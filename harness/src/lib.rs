@@ -1,6 +1,6 @@
 //! Judges any implementation of the login documents by URL, clause by clause.
 //!
-//! A run goes one way: [`cli`] and [`profile`] say what is wanted, [`checks`] lists every check of the specification, [`run`]
+//! A run goes one way: [`cli`] and [`profile`] say what is wanted, [`checks`] lists every check of the specification, [`mod@run`]
 //! turns them into trials, a check drives the target through [`context`] and [`flow`], every exchange is recorded and passes
 //! [`hygiene`], and [`report`] folds what was found by cause and shows it.
 //!
@@ -52,9 +52,11 @@ pub mod target;
 pub mod wallet;
 mod words;
 
-pub use cli::{LocalTarget, Started, conformance};
+pub use cli::{Judge, LocalTarget, Started, conformance};
 
 use countersign_spec::{Level, Spec};
+use std::path::PathBuf;
+use std::process::ExitCode;
 
 /// What is known of a check without running it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,6 +71,20 @@ pub struct CheckEntry {
     pub sentence: String,
     /// What the profile has to give for it, beyond a login that works.
     pub needs: Vec<need::Need>,
+}
+
+/// Judges the target of a profile as a test of another project: the whole `main` of a test without a harness of its own.
+///
+/// The same as [`Judge`], for a target that runs already: the profile says `url`, or the variable `COUNTERSIGN_URL` does.
+///
+/// ```no_run
+/// fn main() -> std::process::ExitCode {
+///     countersign::run("tests/target.toml")
+/// }
+/// ```
+#[must_use]
+pub fn run(profile: impl Into<PathBuf>) -> ExitCode {
+    Judge::of(profile).run()
 }
 
 /// Every check of a specification, in the order they run in.

@@ -3,21 +3,23 @@
 //! Lines are those of libtest (`name: test`); with `--format json` they are its discovery events, with what else is known
 //! of a check without running it.
 
+pub mod table;
+
 use crate::check::Check;
 use serde_json::json;
 use std::io::{self, Write};
 
-/// Writes the names, in the order they run in.
+/// Writes the names, in the order they run in, each with whether it is ignored.
 ///
 /// # Errors
 /// Where the reader is gone.
 pub fn write<'c>(
     out: &mut impl Write,
-    checks: impl Iterator<Item = &'c Check>,
+    checks: impl Iterator<Item = (&'c Check, bool)>,
     as_json: bool,
 ) -> io::Result<()> {
     let mut text = String::new();
-    let mut count = 0_usize;
+    let (mut count, mut ignored) = (0_usize, 0_usize);
     let mut line = |line: &str| {
         text.push_str(line);
         text.push('\n');
@@ -25,11 +27,12 @@ pub fn write<'c>(
     if as_json {
         line(&json!({ "type": "suite", "event": "discovery" }).to_string());
     }
-    for check in checks {
+    for (check, ignore) in checks {
         count += 1;
+        ignored += usize::from(ignore);
         if as_json {
             let event = json!({
-                "type": "test", "event": "discovered", "name": check.name, "ignore": false,
+                "type": "test", "event": "discovered", "name": check.name, "ignore": ignore,
                 "level": check.level, "clauses": check.clauses, "sentence": check.sentence,
             });
             line(&event.to_string());
@@ -38,7 +41,7 @@ pub fn write<'c>(
         }
     }
     if as_json {
-        let end = json!({ "type": "suite", "event": "completed", "tests": count, "benchmarks": 0, "total": count, "ignored": 0 });
+        let end = json!({ "type": "suite", "event": "completed", "tests": count, "benchmarks": 0, "total": count, "ignored": ignored });
         line(&end.to_string());
     }
     out.write_all(text.as_bytes())?;
@@ -54,7 +57,7 @@ mod tests {
     fn listed(as_json: bool) -> Vec<String> {
         let checks = crate::checks::all(Spec::embedded());
         let mut out = Vec::new();
-        write(&mut out, checks.iter(), as_json).unwrap();
+        write(&mut out, checks.iter().map(|check| (check, false)), as_json).unwrap();
         String::from_utf8(out).unwrap().lines().map(str::to_owned).collect()
     }
 
@@ -78,7 +81,8 @@ mod tests {
     fn a_list_compiles_no_schema_and_draws_nothing() {
         let spec = Spec::embedded_anew();
         let before = crate::generate::made_by_this_thread();
-        write(&mut Vec::new(), crate::checks::all(&spec).iter(), true).unwrap();
+        let checks = crate::checks::all(&spec);
+        write(&mut Vec::new(), checks.iter().map(|check| (check, false)), true).unwrap();
         for scheme in spec.schemes() {
             for schema in scheme.schemas.values() {
                 assert!(!schema.is_compiled(), "{} of {} was compiled", schema.file, scheme.id);

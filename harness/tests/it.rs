@@ -4,6 +4,10 @@
 mod command_line;
 #[path = "it/doctor.rs"]
 mod doctor;
+#[path = "it/embedded.rs"]
+mod embedded;
+#[path = "it/examples.rs"]
+mod examples;
 #[path = "it/findings.rs"]
 mod findings;
 #[path = "it/generate_own.rs"]

@@ -5,6 +5,7 @@
 
 mod bench;
 mod cargo;
+mod catalogue;
 mod config_schema;
 mod conformance;
 mod demo_faults;
@@ -71,6 +72,9 @@ enum Verb {
     /// Check the shape of the workspace: directions, names, paths, data
     #[command(after_help = tidy::HELP)]
     Tidy,
+    /// Write the catalogue of checks
+    #[command(after_help = catalogue::HELP)]
+    Catalogue(Check),
     /// Write the JSON Schema of the server's configuration file
     #[command(after_help = config_schema::HELP)]
     ConfigSchema(Check),
@@ -121,6 +125,7 @@ fn main() -> ExitCode {
         Verb::NewScheme(options) => new_scheme::run(&root, &options),
         Verb::Tidy => tidy::run(&root),
         Verb::ConfigSchema(mode) => config_schema::run(&root, mode.check),
+        Verb::Catalogue(mode) => catalogue::run(&root, mode.check),
         Verb::Openapi(mode) => openapi::run(&root, mode.check),
         Verb::Snapshot(options) => snapshot::run(&root, &options),
         Verb::SnapshotPart(options) => snapshot::part::run(&options),

@@ -1,7 +1,8 @@
 //! `cargo xtask test`: everything CI checks, in the order in which it is cheapest to fail.
 
 use crate::{
-    FOUND, cargo, config_schema, conformance, faults, openapi, readme, snapshot, tidy, torture, trace,
+    FOUND, cargo, catalogue, config_schema, conformance, faults, openapi, readme, snapshot, tidy, torture,
+    trace,
 };
 use clap::Args;
 use countersign_fixtures::stores::{Kind, installed};
@@ -11,10 +12,10 @@ use std::time::{Duration, Instant};
 
 /// Shown under `--help`.
 pub(crate) const HELP: &str = "\
-Steps: format, clippy, test, faults, doc, tidy, openapi, schema, trace,
-snapshot, conformance, on-memory, on-redis, on-postgres, torture (its short
-form), readme (the curl examples of README.md). The step conformance runs on the
-embedded store and the next three on those they name. A step that fails does
+Steps: format, clippy, test, faults, doc, tidy, catalogue, openapi, schema,
+trace, snapshot, conformance, on-memory, on-redis, on-postgres, torture (its
+short form), readme (the curl examples of README.md). The step conformance runs
+on the embedded store and the next three on those they name. A step that fails does
 not keep the next one from running; the closing table shows them all.
 
 Exit: 0 every step passed; 1 one failed or, with --require-all, something that a
@@ -167,6 +168,7 @@ fn steps(root: &Path, require_all: bool) -> Vec<(&'static str, Step<'_>)> {
             call(&["doc", "--workspace", "--all-features", "--no-deps"], &[("RUSTDOCFLAGS", "-D warnings")]),
         ),
         ("tidy", own(|| tidy::run(root))),
+        ("catalogue", own(|| catalogue::run(root, true))),
         ("openapi", own(|| openapi::run(root, true))),
         ("schema", own(|| config_schema::run(root, true))),
         ("trace", own(|| trace::run(root, true))),

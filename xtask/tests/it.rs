@@ -23,6 +23,7 @@ fn every_verb_explains_itself_within_80_columns() {
         "torture",
         "bench",
         "tidy",
+        "catalogue",
         "openapi",
         "snapshot",
         "trace",
@@ -70,7 +71,7 @@ fn this_workspace_is_tidy() {
 
 #[test]
 fn committed_documents_are_fresh_and_no_clause_lacks_a_fate() {
-    for verb in ["openapi", "trace"] {
+    for verb in ["catalogue", "openapi", "trace"] {
         let output = xtask(&[verb, "--check"]);
         assert!(output.status.success(), "{verb}: {}", text(&output.stderr));
     }

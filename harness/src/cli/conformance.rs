@@ -4,10 +4,11 @@ use super::again::{self, Again};
 use super::outputs::{Outputs, beginning};
 use super::stdout::Stdout;
 use super::wire::Wire;
-use super::{CONFORMS, Failure, NOTHING, UNREACHABLE, VIOLATES, clap_exit, explain};
+use super::{CONFORMS, Failure, NOTHING, UNREACHABLE, VIOLATES, clap_exit, embedded, explain};
 use crate::check::{Check, Group};
 use crate::client::{Base, Client};
 use crate::event::Observer;
+use crate::finding::Outcome;
 use crate::profile::{Profile, nearest};
 use crate::progress::Progress;
 use crate::redact::Secrets;
@@ -58,7 +59,8 @@ impl std::fmt::Debug for Started {
 #[command(
     max_term_width = 80,
     help_template = "{about-with-newline}\n{usage-heading} {usage}\n\n{all-args}{after-help}",
-    after_help = EXIT_CODES
+    after_help = EXIT_CODES,
+    mut_args(super::libtest::reworded)
 )]
 pub(super) struct Options {
     /// Target to judge, such as http://127.0.0.1:8080
@@ -105,7 +107,10 @@ pub(super) struct Options {
     #[command(flatten)]
     pub(super) again: Again,
     #[command(flatten)]
-    libtest: libtest_mimic::Arguments,
+    pub(super) libtest: libtest_mimic::Arguments,
+    /// Whether this is a test of another project, to be called as cargo and nextest call tests.
+    #[arg(skip)]
+    pub(super) is_embedded: bool,
 }
 
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
@@ -159,14 +164,17 @@ pub(super) fn judge(options: &Options, program: &str, local: Option<LocalTarget>
     // A folder that cannot be used is told before anything is started or sent.
     let wire = options.wire.open(&schemes)?;
     let checks = chosen_checks(options, spec, &schemes)?;
+    let unmet = embedded::unmet(options, spec, &profile, &checks)?;
+    let is_selected = |check: &Check| is_selected(options, &check.name, unmet.contains(&check.name));
     if options.libtest.list {
-        let chosen = checks.iter().filter(|check| is_selected(options, &check.name));
+        let chosen = checks.iter().filter(|check| is_selected(check));
+        let chosen = chosen.map(|check| (check, unmet.contains(&check.name)));
         let json = options.libtest.format == Some(libtest_mimic::FormatSetting::Json);
         // Whoever reads may have seen enough and be gone.
         drop(crate::listing::write(&mut std::io::stdout().lock(), chosen, json));
         return Ok(CONFORMS);
     }
-    let selected: Vec<Check> = checks.into_iter().filter(|check| is_selected(options, &check.name)).collect();
+    let selected: Vec<Check> = checks.into_iter().filter(is_selected).collect();
     if options.explain {
         return Ok(explain::say(&selected, spec));
     }
@@ -188,6 +196,10 @@ pub(super) fn judge(options: &Options, program: &str, local: Option<LocalTarget>
         let about = about(options, program, &profile, &schemes, fail_on);
         let text = nothing_selected(options);
         unjudged(outputs, &about, (Verdict::NotJudged, &text), spec, &Secrets::of_profile(&profile))?;
+        if embedded::is_one_of_many(options) {
+            let _nothing_can_fail = libtest_mimic::run(&options.libtest, Vec::new());
+            return Ok(CONFORMS);
+        }
         return Err(Failure { code: NOTHING, text });
     }
     let mut started = None;
@@ -247,6 +259,8 @@ fn run(
         return Ok(tour?.tell(&mut anstream::stdout()));
     }
     let mut libtest = options.libtest.clone();
+    // They have selected already; what is ignored is only known here.
+    (libtest.ignored, libtest.include_ignored) = (false, false);
     libtest.test_threads = libtest.test_threads.or(Some(concurrency));
     let on_stdout = Stdout::of(&options.libtest, outputs.owns_stdout());
     on_stdout.lead(&mut libtest)?;
@@ -284,11 +298,14 @@ fn run(
     on_stdout.show(&text);
     let on_the_wire = tour.map_or_else(Failure::say, |tour| on_stdout.tell(&tour));
     let unwritten = reports.finish(&whole).and(kept).err();
+    let is_blocked = summary.count(|outcome| matches!(outcome, Outcome::Blocked(_))) > 0;
     let code = match (verdict, answers) {
         (Verdict::Unreachable, Err(error)) => {
             let text = format!("{error}; the target stopped answering during the run");
             Failure { code: UNREACHABLE, text }.say()
         }
+        // A runner of tests asks for one, and has no other way to be told that it was skipped.
+        (Verdict::NotJudged, _) if embedded::is_one_of_many(options) && !is_blocked => CONFORMS,
         (Verdict::NotJudged, _) => {
             let text = "nothing was judged: every selected check was skipped, for the reasons above";
             Failure { code: NOTHING, text: text.to_owned() }.say()
@@ -382,9 +399,9 @@ fn chosen_checks(options: &Options, spec: &Spec, schemes: &[String]) -> Result<V
         .collect())
 }
 
-/// The filter of libtest, on names.
-fn is_selected(options: &Options, name: &str) -> bool {
-    let trial = libtest_mimic::Trial::test(name.to_owned(), || Ok(()));
+/// The filter of libtest, on names and on what is ignored.
+fn is_selected(options: &Options, name: &str, is_ignored: bool) -> bool {
+    let trial = libtest_mimic::Trial::test(name.to_owned(), || Ok(())).with_ignored_flag(is_ignored);
     !options.libtest.is_filtered_out(&trial)
 }
 

@@ -5,6 +5,16 @@ use crate::check::Check;
 use countersign_spec::Spec;
 use std::io::Write as _;
 
+/// Shown under `--help`.
+pub(super) const HELP: &str = "\
+Examples:
+  countersign explain cbs::refresh
+  countersign explain a-used-secret-is-refused
+
+Exit codes:
+  0  explained
+  4  no check has such a name";
+
 /// The verb: explains every check whose name holds this part.
 pub(super) fn run(part: &str, spec: &Spec) -> u8 {
     let checks = crate::checks::all(spec);

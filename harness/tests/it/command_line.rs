@@ -48,7 +48,19 @@ fn the_list_follows_the_selection() {
 
 #[test]
 fn help_goes_to_stdout_and_fits_80_columns() {
-    let verbs = ["conformance", "init", "doctor", "profile-reference", "explain"];
+    let verbs = [
+        "conformance",
+        "init",
+        "doctor",
+        "baseline",
+        "diff",
+        "explain",
+        "catalogue",
+        "profile-reference",
+        "schema",
+        "lint-spec",
+        "sign",
+    ];
     let helps = verbs.map(|verb| vec![verb, "--help"]).into_iter().chain([vec!["--help"]]);
     for arguments in helps {
         let arguments = arguments.as_slice();

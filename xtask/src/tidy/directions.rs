@@ -8,10 +8,12 @@ use std::collections::BTreeSet;
 ///
 /// The harness must judge any implementation, so it has no path to ours, not even in tests. The server's tests may be
 /// judged by the harness. `xtask` starts the server as a process, as a user would.
-const MAY_USE: [(&str, &[&str], &[&str]); 5] = [
+const MAY_USE: [(&str, &[&str], &[&str]); 6] = [
     ("countersign-fixtures", &[], &[]),
     ("countersign-spec", &[], &[]),
     ("countersign", &["countersign-fixtures", "countersign-spec"], &[]),
+    // An example of a stranger's API: only its test knows us.
+    ("countersign-example-axum", &[], &["countersign"]),
     ("countersign-server", &["countersign-spec"], &["countersign", "countersign-fixtures"]),
     ("xtask", &["countersign", "countersign-fixtures", "countersign-spec"], &[]),
 ];
