@@ -3,6 +3,7 @@
 use crate::program::{file, path};
 use crate::stub::{Stub, empty_object, examples};
 use countersign::{Judge, Started};
+use std::ffi::OsString;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,7 +23,13 @@ fn run(
         seen.store(true, Ordering::SeqCst);
         start().map(|stub| Started::at(stub.url(), stub))
     });
-    let code = judge.run_with(arguments.iter().map(Into::into).collect());
+    let mut arguments: Vec<OsString> = arguments.iter().map(Into::into).collect();
+    // Its lines would stand between those of this program, and read like them.
+    let lines = file("");
+    if !arguments.iter().any(|argument| argument == "--list") {
+        arguments.extend(["--logfile".into(), path(&lines).into()]);
+    }
+    let code = judge.run_with(arguments);
     (code, started.load(Ordering::SeqCst))
 }
 

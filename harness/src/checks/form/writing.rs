@@ -74,7 +74,18 @@ pub(super) fn add(checks: &mut Checks<'_>) {
                 let (operation, mut draft) = good_request(cx, &login)?;
                 draft.remove(&removed);
                 let answer = cx.send(operation, &draft)?;
-                cx.must_accept(&answer, &format!("sent a right login without the header {}", removed.name()))
+                cx.must_accept(
+                    &answer,
+                    &format!("sent a right login without the header {}", removed.name()),
+                )?;
+                // A client writes the names of headers that it has nothing for.
+                let (operation, mut draft) = good_request(cx, &login)?;
+                draft.set(&removed, json!(""));
+                let answer = cx.send(operation, &draft)?;
+                cx.must_accept(
+                    &answer,
+                    &format!("sent a right login with an empty header {}", removed.name()),
+                )
             })
             .at_most(Level::May);
         let sentence = format!("{name} with a header {header} of somebody else is refused");
