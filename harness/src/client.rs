@@ -18,8 +18,8 @@ use sender::Sender;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::convert::Infallible;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 /// A request as it is to stand on the wire.
@@ -100,7 +100,13 @@ type Body = UnsyncBoxBody<Bytes, Infallible>;
 
 thread_local! {
     static DRIVER: RefCell<Option<tokio::runtime::Runtime>> = const { RefCell::new(None) };
-    static IDLE: RefCell<HashMap<u64, Vec<Sender>>> = RefCell::new(HashMap::new());
+    static IDLE: RefCell<HashMap<u64, Kept>> = RefCell::new(HashMap::new());
+}
+
+/// Connections of one client that wait for their next request, and whether there still is such a client.
+struct Kept {
+    client: Weak<Route>,
+    senders: Vec<Sender>,
 }
 
 /// A client of one target; cheap to share between threads.
@@ -253,7 +259,7 @@ impl Client {
 
     async fn send_async(&self, request: &WireRequest) -> Result<WireResponse, WireError> {
         let mut broke = None;
-        let idle = IDLE.with_borrow_mut(|idle| idle.get_mut(&self.id).and_then(Vec::pop));
+        let idle = IDLE.with_borrow_mut(|idle| idle.get_mut(&self.id).and_then(|kept| kept.senders.pop()));
         if let Some(mut sender) = idle
             && sender.is_ready().await
             && is_open(&sender).await
@@ -286,7 +292,14 @@ impl Client {
 
     fn keep(&self, sender: Sender) {
         if !sender.is_closed() {
-            IDLE.with_borrow_mut(|idle| idle.entry(self.id).or_default().push(sender));
+            IDLE.with_borrow_mut(|idle| {
+                // A thread outlives the clients it serves, and each connection costs a descriptor.
+                if !idle.contains_key(&self.id) {
+                    idle.retain(|_, kept| kept.client.strong_count() > 0);
+                }
+                let new = || Kept { client: Arc::downgrade(&self.route), senders: Vec::new() };
+                idle.entry(self.id).or_insert_with(new).senders.push(sender);
+            });
         }
     }
 

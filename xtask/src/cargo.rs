@@ -109,6 +109,20 @@ fn built(root: &Path, name: &str, arguments: &[&str]) -> Result<PathBuf, String>
     binary.ok_or_else(|| format!("cargo built no {name}; does its Cargo.toml still have that binary?"))
 }
 
+/// This program, to be started again. A step that built it anew has put another file in its place.
+///
+/// # Errors
+/// Why it has no path.
+pub(crate) fn own_program() -> Result<PathBuf, String> {
+    let own = std::env::current_exe().map_err(|error| format!("this program has no path: {error}"))?;
+    if own.exists() {
+        return Ok(own);
+    }
+    // So Linux calls the file that was there before.
+    let name = own.to_string_lossy().into_owned();
+    Ok(name.strip_suffix(" (deleted)").map_or(own, PathBuf::from))
+}
+
 /// The cargo that called us.
 pub(crate) fn program() -> OsString {
     std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())

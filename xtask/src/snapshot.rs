@@ -55,7 +55,7 @@ fn held(root: &Path, options: &Options, tested: bool) -> Result<ExitCode, String
     let folder = tempfile::tempdir().map_err(|error| format!("no temporary folder: {error}"))?;
     record(server.url(), folder.path())?;
     drop(server);
-    let own = std::env::current_exe().map_err(|error| format!("this program has no path: {error}"))?;
+    let own = cargo::own_program()?;
     let mut command =
         part::command(&own, folder.path(), &root.join(FOLDER), !(options.check || options.review));
     command.env("INSTA_WORKSPACE_ROOT", root);

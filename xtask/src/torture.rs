@@ -75,9 +75,9 @@ pub(crate) struct Options {
 
 /// What CI runs, in a process of its own: this one may have to be replaced by one with a higher limit on descriptors.
 pub(crate) fn run_short(root: &Path, require_all: bool) -> ExitCode {
-    let own = match std::env::current_exe() {
+    let own = match cargo::own_program() {
         Ok(own) => own,
-        Err(error) => return unusable(&format!("this program is not found: {error}")),
+        Err(error) => return unusable(&error),
     };
     let mut command = Command::new(own);
     command.current_dir(root).args(["torture", "--short", "--tested"]);
@@ -149,7 +149,7 @@ pub(crate) fn run(root: &Path, options: &Options) -> ExitCode {
     if let Some(limit) = raised_limit() {
         // The shell raises the limit for us and our servers; where it may not, the crowd is as large as it can be.
         let script = format!("ulimit -n {limit}; exec \"$0\" \"$@\"");
-        let own = std::env::current_exe().unwrap_or_default();
+        let own = cargo::own_program().unwrap_or_default();
         let error =
             Command::new("sh").arg("-c").arg(script).arg(own).args(std::env::args_os().skip(1)).exec();
         return unusable(&format!("the limit on descriptors could not be raised: {error}"));

@@ -150,7 +150,7 @@ fn is_meant(name: &str) -> Result<bool, String> {
 
 /// Lets insta write what was accepted, which this process was not told to do.
 fn write_only(options: &Options, accepted: &[String]) -> Result<(), String> {
-    let own = std::env::current_exe().map_err(|error| format!("this program has no path: {error}"))?;
+    let own = crate::cargo::own_program()?;
     let mut command = command(&own, &options.record, &options.snapshots, true);
     for name in accepted {
         command.arg("--only").arg(name);
