@@ -13,10 +13,11 @@ use std::time::{Duration, Instant};
 /// Shown under `--help`.
 pub(crate) const HELP: &str = "\
 Steps: format, clippy, test, faults, doc, tidy, catalogue, openapi, schema,
-trace, snapshot, conformance, on-memory, on-redis, on-postgres, torture (its
-short form), readme (the curl examples of README.md). The step conformance runs
-on the embedded store and the next three on those they name. A step that fails does
-not keep the next one from running; the closing table shows them all.
+trace, snapshot, conformance, on-memory, on-redis, on-postgres,
+torture (its short form), readme (the curl examples of README.md). The step
+conformance runs on the embedded store and the next three on those they name.
+A step that fails does not keep the next one from running; the closing table
+shows them all.
 
 Exit: 0 every step passed; 1 one failed or, with --require-all, something that a
 test needs is not installed.";
