@@ -7,6 +7,7 @@ use crate::checks::flow::refreshable;
 use crate::context::{Answer, Context, Session};
 use crate::draft::Draft;
 use crate::finding::Stop;
+use crate::judge::Verdict;
 use crate::need::Need;
 use countersign_spec::{Auth, Level, Operation, ProofKind, RefreshTakes, Role, Step};
 use std::collections::BTreeSet;
@@ -221,6 +222,7 @@ fn refresh_against_logout(cx: &mut Context<'_>) -> Result<(), Stop> {
         let reason = "a logout with the earlier access token does not end a refreshed session on this target";
         return Err(Stop::NotApplicable(reason.to_owned()));
     }
+    let (mut judged, mut refused) = (0, None);
     for _ in 0..ROUNDS {
         let (session, token) = refreshable(cx)?;
         let refresh = cx.refresh_draft(&session, &token)?;
@@ -230,7 +232,13 @@ fn refresh_against_logout(cx: &mut Context<'_>) -> Result<(), Stop> {
         requests.insert(at, (logout, cx.authorized(logout, &session)));
         let mut answers = together(cx, &requests)?;
         let logout = answers.remove(at);
+        // A target may end the session over so many refreshes before its logout; such a round shows nothing.
+        if logout.verdict == Verdict::Refused {
+            refused = Some(logout);
+            continue;
+        }
         cx.control(&logout, "a logout among refreshes")?;
+        judged += 1;
         let mut known = BTreeSet::new();
         for answer in answers.into_iter().filter(Answer::accepted) {
             let next = Context::session_of(&session.actor, answer);
@@ -246,7 +254,10 @@ fn refresh_against_logout(cx: &mut Context<'_>) -> Result<(), Stop> {
             }
         }
     }
-    Ok(())
+    match refused {
+        Some(logout) if judged == 0 => cx.control(&logout, "a logout among refreshes"),
+        _ => Ok(()),
+    }
 }
 
 /// The answer that shows a session alive, by its access or by its refresh token.
