@@ -37,7 +37,7 @@ const ACCOUNTS: &str = "accounts and wallets log in after the kill";
 
 /// Kills the server again and again and looks, after each start, at all that callers had been told.
 pub(super) fn run(rig: &Rig) -> Result<Ledger, Trouble> {
-    let kills = rig.count(200, 5);
+    let kills = rig.count(200, 20);
     let mut ledger = Ledger::new(&[OPENS, ENDED, LIVE, FORK, REUSE, CHALLENGES, ACCOUNTS]);
     let home = Home::new(&rig.binary, "[store]\nkind = \"embedded\"\n")?;
     let mut chance = rig.chance(0);
