@@ -100,18 +100,18 @@ fn text_or_null(cx: &mut Context<'_>) -> Result<(), Stop> {
             return Err(cx.finding(did, &expected, &got, &[answer.exchange]).into());
         }
         if let Some((_, value)) = redirect_of(&answer) {
-            stays_here(cx, &answer, &value)?;
+            tells_no_token(cx, &answer, &value)?;
         }
     }
     Ok(())
 }
 
-/// Where somebody is sent must not be a stranger's site, nor may the way there tell the tokens.
-fn stays_here(cx: &Context<'_>, answer: &Answer<'_>, redirect: &Value) -> Result<(), Stop> {
+/// The way to where somebody is sent must not tell the tokens. Where it leads is the target's own: whoever serves its pages
+/// may have another name than whoever serves the API.
+fn tells_no_token(cx: &Context<'_>, answer: &Answer<'_>, redirect: &Value) -> Result<(), Stop> {
     let text = redirect.as_str().unwrap_or_default();
     let tokens = [Role::AccessToken, Role::RefreshToken].into_iter().filter_map(|role| answer.text(role));
     let telling = tokens.into_iter().any(|token| token.len() >= 8 && text.contains(&token));
-    // Whoever serves the pages may have another name than whoever serves the API: a path is all that is documented.
     if telling {
         let expected = "a redirect without tokens";
         let exchange = std::slice::from_ref(&answer.exchange);

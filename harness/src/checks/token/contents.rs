@@ -199,41 +199,17 @@ pub(super) fn add(checks: &mut Checks<'_>) {
             let claims = Value::Object(jwt.claims.clone()).to_string();
             let secret = &session.actor.password;
             if secret.len() >= 4 && claims.contains(secret.as_str()) {
-                let got = "the password stands in its claims, which everybody can read";
-                return Err(cx
-                    .finding(
-                        "logged in and read the token",
-                        "claims without secrets",
-                        got,
-                        &[session.answer.exchange],
-                    )
-                    .into());
+                return Err(open_claims(cx, &session, "the password stands in its claims"));
             }
             let refresh = session.refresh.as_deref().filter(|refresh| refresh.len() >= 8);
             if refresh.is_some_and(|refresh| claims.contains(refresh)) {
-                let got = "the refresh token stands in its claims, which everybody can read";
-                return Err(cx
-                    .finding(
-                        "logged in and read the token",
-                        "claims without secrets",
-                        got,
-                        &[session.answer.exchange],
-                    )
-                    .into());
+                return Err(open_claims(cx, &session, "the refresh token stands in its claims"));
             }
             let telling = ["password", "passwd", "secret", "app_secret", "password_hash", "private_key"];
             if let Some(name) =
                 jwt.claims.keys().find(|name| telling.contains(&name.to_ascii_lowercase().as_str()))
             {
-                let got = format!("it has a claim `{name}`, which everybody can read");
-                return Err(cx
-                    .finding(
-                        "logged in and read the token",
-                        "claims without secrets",
-                        &got,
-                        &[session.answer.exchange],
-                    )
-                    .into());
+                return Err(open_claims(cx, &session, &format!("it has a claim `{name}`")));
             }
         }
         Ok(())
@@ -295,6 +271,13 @@ fn expiry_claims(cx: &Context<'_>) -> Vec<String> {
 }
 
 /// Members and claims that speak of a lifetime must agree with the document and with each other.
+/// A secret that stands in the claims of a token.
+fn open_claims(cx: &Context<'_>, session: &Session<'_>, what: &str) -> Stop {
+    let got = format!("{what}, which everybody can read");
+    let exchange = std::slice::from_ref(&session.answer.exchange);
+    cx.finding("logged in and read the token", "claims without secrets", &got, exchange).into()
+}
+
 /// Seconds by which two times of one token may differ.
 const LEEWAY: i64 = 60;
 
