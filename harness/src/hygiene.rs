@@ -27,6 +27,8 @@ pub enum Rule {
     EchoedSecret,
     /// No traces of the inside.
     Internals,
+    /// Nobody is invited to keep tokens.
+    NoSharedCache,
     /// Tokens are not cached.
     NotCached,
     /// The code of a refusal is its status, where the document says so.
@@ -166,6 +168,10 @@ pub fn inspect(cx: &Context<'_>, operation: &Operation, exchange: &Arc<Exchange>
             let token =
                 given_out(operation).find_map(|role| crate::judge::text_of(operation, exchange, role));
             if let Some(token) = token {
+                if let Some(invitation) = invites_caches(exchange) {
+                    let expected = "no invitation to keep the answer for others".to_owned();
+                    seen.push((Rule::NoSharedCache, expected, format!("Cache-Control: {invitation}")));
+                }
                 if !exchange
                     .headers("cache-control")
                     .any(|value| value.to_ascii_lowercase().contains("no-store"))
@@ -201,6 +207,23 @@ pub fn inspect(cx: &Context<'_>, operation: &Operation, exchange: &Arc<Exchange>
 pub fn given_out(operation: &Operation) -> impl Iterator<Item = Role> {
     let roles = [Role::AccessToken, Role::RefreshToken, Role::Challenge];
     roles.into_iter().filter(|role| operation.success_field(*role).is_some())
+}
+
+/// What of Cache-Control lets caches keep an answer for others: a word that says so, or a lifetime of what is asked by GET,
+/// where nothing else forbids it (RFC 9111 sections 3 and 5.2.2).
+fn invites_caches(exchange: &Exchange) -> Option<String> {
+    let all = exchange.headers("cache-control").collect::<Vec<_>>().join(", ");
+    let words: Vec<String> = all.split(',').map(|word| word.trim().to_ascii_lowercase()).collect();
+    let says = |word: &str| words.iter().any(|one| one.split('=').next() == Some(word));
+    if says("no-store") || says("private") || says("no-cache") {
+        return None;
+    }
+    let lives = |name: &str| {
+        let seconds = |word: &String| word.strip_prefix(name)?.trim_matches('"').parse::<u64>().ok();
+        words.iter().filter_map(seconds).any(|seconds| seconds > 0)
+    };
+    let by_get = exchange.request.method == "GET" && lives("max-age=");
+    (says("public") || lives("s-maxage=") || by_get).then_some(all)
 }
 
 /// A status that says the server failed; 501 for an unknown method, 503 with Retry-After and 505 are meant.
@@ -314,6 +337,25 @@ mod tests {
         let elapsed = std::time::Duration::ZERO;
         let response = WireResponse { status: 200, headers, body: bytes::Bytes::new(), elapsed };
         Exchange::new("login", String::new(), request, Ok(response))
+    }
+
+    #[test]
+    fn invitations_to_caches_are_told_from_prohibitions() {
+        let answer = |method: &str, value: &str| {
+            let mut exchange = with_cookie("a=b");
+            exchange.request.method = method.to_owned();
+            if let Ok(response) = &mut exchange.outcome {
+                response.headers = vec![("cache-control".to_owned(), value.to_owned())];
+            }
+            invites_caches(&exchange)
+        };
+        for open in ["public", "Public, max-age=60", "s-maxage=5"] {
+            assert!(answer("POST", open).is_some(), "{open}");
+        }
+        assert!(answer("GET", "max-age=60").is_some() && answer("POST", "max-age=60").is_none());
+        for closed in ["no-store", "public, no-store", "private, max-age=60", "max-age=0", "no-cache", ""] {
+            assert_eq!(answer("GET", closed), None, "{closed}");
+        }
     }
 
     #[test]

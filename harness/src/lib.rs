@@ -9,6 +9,7 @@
 
 pub mod actor;
 pub mod baseline;
+pub mod chance;
 pub mod check;
 pub mod checks;
 pub mod cli;

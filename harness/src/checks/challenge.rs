@@ -5,6 +5,7 @@ mod chance;
 mod near;
 mod timing;
 
+use crate::chance::changing_bits;
 use crate::check::{Checks, Group};
 use crate::context::Context;
 use crate::finding::Stop;
@@ -127,21 +128,6 @@ fn shown(sample: &[String]) -> String {
         .map(|challenge| format!("`{}`", crate::exchange::cut(challenge, 80)))
         .collect::<Vec<_>>()
         .join(", ")
-}
-
-/// How many bits of a challenge change from one to the next: for each position the logarithm of how many characters were
-/// seen there. A counter or a time moves few positions; chance moves all.
-fn changing_bits(sample: &[String]) -> f64 {
-    let longest = sample.iter().map(String::len).max().unwrap_or(0);
-    (0..longest)
-        .map(|position| {
-            let seen: BTreeSet<Option<u8>> =
-                sample.iter().map(|text| text.as_bytes().get(position).copied()).collect();
-            #[expect(clippy::cast_precision_loss, reason = "at most 257 different bytes")]
-            let seen = seen.len() as f64;
-            seen.log2()
-        })
-        .sum()
 }
 
 /// Whether a challenge is asked for a wallet. One that is not belongs to whoever uses it first.
@@ -287,28 +273,4 @@ fn used_once(checks: &mut Checks<'_>) {
             cx.must_refuse(&second, "sent the same login twice, the address with its checksum")
         })
         .family("challenge-use", 0);
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn chance_is_told_from_counters_and_times() {
-        use rand::{Rng, SeedableRng};
-        let mut rng = rand::rngs::StdRng::seed_from_u64(7);
-        let random: Vec<String> = (0..64)
-            .map(|_| {
-                let mut bytes = [0_u8; 16];
-                rng.fill_bytes(&mut bytes);
-                data_encoding::HEXLOWER.encode(&bytes)
-            })
-            .collect();
-        assert!(changing_bits(&random) > 100.0);
-        let counter: Vec<String> = (0..64).map(|index| format!("{index:032x}")).collect();
-        assert!(changing_bits(&counter) < 10.0);
-        let times: Vec<String> =
-            (0..64).map(|index| format!("{:x}", 1_700_000_000_000_u64 + index * 3)).collect();
-        assert!(changing_bits(&times) < 16.0);
-    }
 }

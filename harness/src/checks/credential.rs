@@ -1,5 +1,6 @@
 //! Names and secrets: compared whole, as sent, and without telling which of the two was wrong.
 
+mod common;
 pub(super) mod enumeration;
 mod exact;
 mod hostile;
@@ -27,6 +28,7 @@ pub(super) fn add(checks: &mut Checks<'_>) {
     lockout::add(checks);
     patterns::add(checks);
     names::add(checks);
+    common::add(checks);
     hostile::add(checks);
     enumeration::add(checks);
     timing::add(checks);

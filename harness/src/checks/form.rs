@@ -3,6 +3,7 @@
 //! The checks are made from the schemas and operations of the spec, so that a scheme that exists as data only has them too.
 
 mod accept;
+mod along;
 mod answers;
 mod bodies;
 mod flagged;
@@ -30,6 +31,7 @@ pub(super) fn add(checks: &mut Checks<'_>) {
         {
             members::add(checks, operation, schema);
             bodies::add(checks, operation);
+            along::add(checks, operation);
         }
         bodies::routing(checks, operation);
     }

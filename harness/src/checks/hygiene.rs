@@ -28,6 +28,11 @@ pub(super) fn add(checks: &mut Checks<'_>) {
         (Rule::ValidJson, "what is declared as json is json", "common.hygiene.valid-json"),
         (Rule::NotCached, "answers with tokens are not cached", "common.hygiene.not-cached"),
         (
+            Rule::NoSharedCache,
+            "no answer with a token invites caches to keep it",
+            "common.hygiene.no-shared-cache",
+        ),
+        (
             Rule::TokenInHeader,
             "tokens travel in the documented member only",
             "common.hygiene.no-tokens-in-headers",
@@ -36,7 +41,7 @@ pub(super) fn add(checks: &mut Checks<'_>) {
         (Rule::CrossOrigin, "credentials are not open to every origin", "common.hygiene.cross-origin"),
     ] {
         let speaks = match rule {
-            Rule::NotCached | Rule::TokenInHeader => {
+            Rule::NotCached | Rule::NoSharedCache | Rule::TokenInHeader => {
                 checks.scheme.operations.iter().any(|operation| given_out(operation).next().is_some())
             }
             Rule::RefusalCode => checks.scheme.envelope.code_is_status,

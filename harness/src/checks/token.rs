@@ -11,6 +11,7 @@ mod judged;
 mod keys;
 mod leaked;
 mod needed;
+mod opaque;
 mod own_keys;
 mod spelled;
 mod writing;
@@ -46,6 +47,7 @@ pub(super) fn add(checks: &mut Checks<'_>) {
         handed::add(checks);
     }
     contents::add(checks);
+    opaque::add(checks);
 }
 
 fn takes_access(operation: &Operation) -> bool {

@@ -14,6 +14,8 @@ mod edges;
 mod flow;
 #[path = "list/form.rs"]
 mod form;
+#[path = "list/guessed.rs"]
+mod guessed;
 #[path = "list/handed.rs"]
 mod handed;
 #[path = "list/hygiene.rs"]
@@ -61,6 +63,7 @@ pub(crate) fn all() -> Vec<Fault> {
         faults.extend(time::of(scheme));
         faults.extend(timing::of(scheme));
         faults.extend(edges::of(scheme));
+        faults.extend(guessed::of(scheme));
         faults.extend(handed::of(scheme));
         faults.extend(sessions::of(scheme));
         faults.extend(letters::of(scheme));

@@ -1,4 +1,4 @@
-//! Keys that whoever holds the token knows: the account's own secret and names.
+//! Keys that whoever holds the token knows: the account's own secret and names, and what stands in the token itself.
 
 use super::guess;
 use super::keys::Key;
@@ -6,6 +6,7 @@ use crate::actor::Actor;
 use crate::check::{Checks, Group};
 use crate::finding::Stop;
 use crate::jwt::Jwt;
+use serde_json::Value;
 
 /// Adds the check of keys that are an account's own.
 pub(super) fn add(checks: &mut Checks<'_>) {
@@ -18,7 +19,8 @@ pub(super) fn add(checks: &mut Checks<'_>) {
             let tokens = [session.access.clone(), session.refresh.clone()];
             let mut read = false;
             for jwt in tokens.into_iter().flatten().filter_map(|token| Jwt::read(&token)) {
-                let own = own(&session.actor);
+                let mut own = own(&session.actor);
+                own.extend(within(&jwt).into_iter().map(|text| ("a text that stands in it", text)));
                 let keys: Vec<Key> = own.iter().map(|(_, text)| Key::text(text.clone().into())).collect();
                 let Some((found, tried)) = guess::key_of(&jwt, keys.into_iter()) else { continue };
                 read = true;
@@ -40,6 +42,24 @@ pub(super) fn add(checks: &mut Checks<'_>) {
             }
         },
     );
+}
+
+/// Texts in the header and the claims of a token.
+fn within(jwt: &Jwt) -> Vec<String> {
+    fn walk(value: &Value, into: &mut Vec<String>) {
+        match value {
+            Value::String(text) if !text.is_empty() => into.push(text.clone()),
+            Value::Number(number) => into.push(number.to_string()),
+            Value::Array(items) => items.iter().for_each(|item| walk(item, into)),
+            Value::Object(members) => members.values().for_each(|member| walk(member, into)),
+            _ => {}
+        }
+    }
+    let mut texts = Vec::new();
+    for member in jwt.header.values().chain(jwt.claims.values()) {
+        walk(member, &mut texts);
+    }
+    texts
 }
 
 /// Texts that an account knows of itself.

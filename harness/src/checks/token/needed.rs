@@ -1,8 +1,11 @@
 //! Without a token, with anything else in its place or with a changed one, nobody gets in.
 
-use super::{refuse_all, takes_access};
+use super::{Door, refuse_all, takes_access};
 use crate::check::{Checks, Group};
-use crate::checks::flow::served;
+use crate::checks::flow::{first_sink, served};
+use crate::context::Context;
+use crate::flow::Attempt;
+use data_encoding::BASE64;
 
 /// Adds the checks of a token that is missing, was never issued or was changed.
 pub(super) fn add(checks: &mut Checks<'_>) {
@@ -77,6 +80,33 @@ pub(super) fn add(checks: &mut Checks<'_>) {
     checks
         .add(
             Group::Token,
+            "what anybody knows of an account is no token",
+            &["common.token.garbage", "common.refresh.token-needed"],
+            |cx| {
+                if Door::all(cx).is_empty() {
+                    first_sink(cx)?;
+                }
+                for door in Door::all(cx) {
+                    let actor = cx.actor()?;
+                    let attempt = cx.attempt(&actor)?;
+                    let answer = cx.send_attempt(&attempt)?;
+                    cx.control(&answer, "a login with everything right")?;
+                    let session = Context::session_of(&actor, answer);
+                    let token = door.token(&session);
+                    for (what, known) in anybody_knows(&attempt) {
+                        if known != token {
+                            let answer = door.knock(cx, &session, &known)?;
+                            cx.must_refuse(&answer, &format!("asked {} with {what} as the token", door.name()))?;
+                        }
+                    }
+                }
+                Ok(())
+            },
+        )
+        .family("token-unread", 1);
+    checks
+        .add(
+            Group::Token,
             "a changed token is refused",
             &["common.token.signature", "common.refresh.signature"],
             |cx| {
@@ -120,6 +150,25 @@ pub(super) fn add(checks: &mut Checks<'_>) {
             },
         )
         .family("token-unread", 2);
+}
+
+/// What is no secret around a login, and words that a careless comparison takes for a token.
+fn anybody_knows(attempt: &Attempt) -> Vec<(&'static str, String)> {
+    let actor = &attempt.actor;
+    let mut known = vec![
+        ("the account's name", actor.identifier.clone()),
+        ("the account's name in base64", BASE64.encode(actor.identifier.as_bytes())),
+        ("the wallet's address", actor.wallet.lower_address()),
+        ("the wallet's address with its checksum", actor.wallet.address()),
+        ("the word test", "test".to_owned()),
+        ("the word admin", "admin".to_owned()),
+        ("the word true", "true".to_owned()),
+        ("an asterisk", "*".to_owned()),
+        ("a percent sign", "%".to_owned()),
+        ("zero", "0".to_owned()),
+    ];
+    known.extend(attempt.challenge.clone().map(|challenge| ("the challenge of the login", challenge)));
+    known
 }
 
 /// The token with capitals for small letters in its last part, and the reverse. What has no parts may be hex, in which case

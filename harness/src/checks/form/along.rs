@@ -1,0 +1,145 @@
+//! What a caller sends along does not come back as what the server says.
+
+use super::{good_request, members_of};
+use crate::check::{Checks, Group};
+use crate::context::{Answer, Context};
+use crate::draft::{Draft, plain_text};
+use crate::jwt::Jwt;
+use countersign_spec::{Operation, Place, Role, Step};
+use serde_json::{Value, json};
+
+/// A site that is nobody's (RFC 2606).
+const ELSEWHERE: &str = "https://elsewhere.example/landing";
+/// Names under which frameworks take where to go next from a caller.
+const NEXT: [&str; 6] = ["redirect", "redirect_uri", "redirect_url", "next", "return_to", "callback"];
+/// A number that no answer holds by chance.
+const NUMBER: u32 = 1_987_654_321;
+
+/// Adds the check for each operation that gives something out.
+pub(super) fn add(checks: &mut Checks<'_>, operation: &Operation) {
+    if operation.request.schema.is_none() || !matches!(operation.step, Step::Login | Step::Refresh) {
+        return;
+    }
+    let name = operation.name.clone();
+    let sentence = format!("{name} takes nothing of its answer from the request");
+    checks.add(Group::Form, &sentence, &["common.form.answer-is-the-servers"], move |cx| {
+        for way in [Way::Members, Way::Query, Way::Headers] {
+            let (operation, mut draft) = good_request(cx, &name)?;
+            let along = members_along(cx, operation, &draft);
+            way.add(&mut draft, &along);
+            let answer = cx.send(operation, &draft)?;
+            let taken = taken_over(&along, &answer).or_else(|| claims_taken(&along, &answer));
+            if let Some(taken) = taken {
+                let did = format!("asked {name} with everything right and {} along", way.what());
+                let got = format!("{taken}; {}", answer.exchange.got());
+                let expected = "an answer in which nothing of it stands";
+                return Err(cx.finding(&did, expected, &got, &[answer.exchange]).into());
+            }
+        }
+        Ok(())
+    });
+}
+
+/// How it is sent along.
+#[derive(Debug, Clone, Copy)]
+enum Way {
+    Members,
+    Query,
+    Headers,
+}
+
+impl Way {
+    const fn what(self) -> &'static str {
+        match self {
+            Self::Members => "members named like those of the answer",
+            Self::Query => "parameters named like the members of the answer",
+            Self::Headers => "headers that name another site",
+        }
+    }
+
+    fn add(self, draft: &mut Draft, along: &[Along]) {
+        for one in along {
+            match self {
+                Self::Members => draft.set(&Place::Body(format!("/{}", one.name)), one.value.clone()),
+                Self::Query => draft.query.push((one.name.clone(), plain_text(&one.value))),
+                Self::Headers => {}
+            }
+        }
+        if matches!(self, Self::Headers) {
+            for name in ["x-forwarded-host", "x-original-url", "referer"] {
+                draft.set_header(name, if name == "x-forwarded-host" { "elsewhere.example" } else { ELSEWHERE });
+            }
+        }
+    }
+}
+
+/// A member that is sent along, and where it would stand in an answer.
+#[derive(Debug, Clone)]
+struct Along {
+    name: String,
+    value: Value,
+    /// In the body of a success.
+    at: Option<String>,
+    /// In the claims of a token.
+    claim: bool,
+}
+
+fn members_along(cx: &mut Context<'_>, operation: &Operation, draft: &Draft) -> Vec<Along> {
+    let sent = |name: &str| {
+        let in_body = draft.body.as_ref().and_then(Value::as_object).is_some_and(|body| body.contains_key(name));
+        in_body || operation.request.fields.iter().any(|field| field.at.name() == name)
+    };
+    let mut along: Vec<Along> = Vec::new();
+    let members = cx.scheme.schema(&operation.success.schema).map(|schema| members_of(&schema.value));
+    let redirect = operation.success_field(Role::Redirect).map(|field| field.at.to_string());
+    for member in members.unwrap_or_default() {
+        let name = member.pointer.rsplit('/').next().unwrap_or_default().to_owned();
+        let value = match member.schema["type"].as_str() {
+            _ if redirect.as_ref() == Some(&member.pointer) => json!(ELSEWHERE),
+            Some("integer" | "number") => json!(NUMBER),
+            Some("string") => json!(format!("along-{}", cx.random_hex(8))),
+            _ => continue,
+        };
+        along.push(Along { name, value, at: Some(member.pointer), claim: false });
+    }
+    for claim in cx.scheme.tokens.access.iter().flat_map(|access| {
+        access.expiry_claims.iter().chain(&access.issued_claims).chain(&access.identity_claims)
+    }) {
+        along.push(Along { name: claim.clone(), value: json!(NUMBER), at: None, claim: true });
+    }
+    for name in NEXT {
+        along.push(Along { name: name.to_owned(), value: json!(ELSEWHERE), at: None, claim: false });
+    }
+    let mut known = std::collections::BTreeSet::new();
+    along.retain(|one| !sent(&one.name) && known.insert(one.name.clone()));
+    along
+}
+
+/// What of it stands in an answer where the server should speak: in a documented member, or as the way to go.
+fn taken_over(along: &[Along], answer: &Answer<'_>) -> Option<String> {
+    let body = answer.exchange.json.as_ref();
+    let at = |pointer: &str| body.and_then(|body| body.pointer(pointer));
+    let member = along.iter().find_map(|one| {
+        let pointer = one.at.as_deref()?;
+        (at(pointer) == Some(&one.value)).then(|| format!("{pointer} is {}", one.value))
+    });
+    let redirect = answer.operation.success_field(Role::Redirect).map(|field| field.at.to_string());
+    let away = redirect.and_then(|pointer| {
+        let text = at(&pointer)?.as_str()?;
+        text.contains("elsewhere.example").then(|| format!("{pointer} is `{text}`"))
+    });
+    let location = answer
+        .exchange
+        .header("location")
+        .filter(|value| value.contains("elsewhere.example"))
+        .map(|value| format!("the header Location is {value}"));
+    member.or(away).or(location)
+}
+
+/// Which claim of the access token has the value that was sent along.
+fn claims_taken(along: &[Along], answer: &Answer<'_>) -> Option<String> {
+    let jwt = Jwt::read(&answer.text(Role::AccessToken)?)?;
+    let taken = |one: &&Along| jwt.claims.get(&one.name) == Some(&one.value);
+    let one = along.iter().filter(|one| one.claim).find(taken)?;
+    Some(format!("the token's claim `{}` is {}", one.name, one.value))
+}
