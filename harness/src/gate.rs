@@ -7,9 +7,11 @@ use crate::actor::Actor;
 use crate::context::{Context, Session};
 use crate::finding::{Finding, Stop};
 use crate::judge;
+use crate::jwt::Jwt;
+use crate::raw::Oddity;
 use crate::target::Target;
 use countersign_spec::{Operation, ProofKind, RefreshTakes, Role, Scheme, Step, Variant};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -22,6 +24,7 @@ pub struct Gate {
     variants: BTreeMap<String, usize>,
     serial: bool,
     redirect: Option<Value>,
+    first: Option<(String, Map<String, Value>)>,
     mistake: Option<Box<Finding>>,
 }
 
@@ -65,6 +68,11 @@ impl Gate {
             }
         };
         gate.redirect = session.answer.value(Role::Redirect);
+        gate.first = session
+            .access
+            .as_deref()
+            .and_then(Jwt::read)
+            .map(|jwt| (session.actor.identifier.clone(), jwt.claims));
         gate.choose_variants(target, scheme, &session);
         gate.find_missing(target, scheme, &session);
         gate.serial = gate.sessions_meddle(target, scheme);
@@ -76,6 +84,12 @@ impl Gate {
     #[must_use]
     pub fn first_redirect(&self) -> Option<&Value> {
         self.redirect.as_ref()
+    }
+
+    /// Whose the very first login was, and the claims of its token where it can be read.
+    #[must_use]
+    pub fn first_claims(&self) -> Option<(&str, &Map<String, Value>)> {
+        self.first.as_ref().map(|(name, claims)| (name.as_str(), claims))
     }
 
     /// That a single wrong secret keeps its owner out, if it does. Only at the very start is it surely a single one.
@@ -222,6 +236,14 @@ impl Gate {
             };
             let Ok(answer) = answer else { continue };
             let status = answer.exchange.status();
+            if operation.sibling && !self.lets_in(target, scheme, operation, session, answer.accepted()) {
+                let reason = format!(
+                    "the target does not let a good token in at {} {}, which another page than the login document describes",
+                    operation.method, answer.exchange.request.path
+                );
+                self.missing.insert(operation.name.clone(), reason);
+                continue;
+            }
             // An envelope that speaks of a missing user is an answer of the operation, not of the router.
             let routed = scheme.envelope.success_codes.first() == Some(&0) && status == Some(200);
             if !routed && status.is_some_and(|status| [404, 405, 501].contains(&status)) && !answer.accepted()
@@ -234,6 +256,38 @@ impl Gate {
                 self.missing.insert(operation.name.clone(), reason);
             }
         }
+    }
+}
+
+impl Gate {
+    /// Whether a good token is let in, if need be under a header name with capitals, and not only because everything is.
+    fn lets_in(
+        &self,
+        target: &Target,
+        scheme: &Scheme,
+        operation: &Operation,
+        session: &Session<'_>,
+        accepted: bool,
+    ) -> bool {
+        let mut cx = Context::new(target, scheme, &login_check(scheme), Some(Arc::new(self.clone())));
+        let draft = cx.authorized(operation, session);
+        let accepted = accepted
+            || cx.send_raw(operation, &draft, Oddity::TitleCaseNames).is_ok_and(|answer| answer.accepted());
+        accepted && self.is_a_route(target, scheme, operation, session)
+    }
+
+    /// Whether an operation is there for itself: where whatever path is answered alike, nothing can be learnt from it.
+    fn is_a_route(
+        &self,
+        target: &Target,
+        scheme: &Scheme,
+        operation: &Operation,
+        session: &Session<'_>,
+    ) -> bool {
+        let mut cx = Context::new(target, scheme, &login_check(scheme), Some(Arc::new(self.clone())));
+        let mut draft = cx.authorized(operation, session);
+        draft.path = format!("{}-{}", draft.path, cx.random_hex(4));
+        cx.send(operation, &draft).is_ok_and(|answer| !answer.accepted())
     }
 }
 

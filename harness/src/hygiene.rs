@@ -247,7 +247,8 @@ fn echoed(operation: &Operation, exchange: &Exchange, text: &str) -> Option<Stri
         _ => None,
     });
     // A secret that is also the name, or an ordinary short word, proves nothing.
-    let telling = secret.len() >= 8 && name.as_deref() != Some(secret);
+    let is_word = secret.len() <= 12 && secret.bytes().all(|byte| byte.is_ascii_lowercase());
+    let telling = secret.len() >= 8 && !is_word && name.as_deref() != Some(secret);
     let escaped = serde_json::Value::String(secret.to_owned()).to_string();
     let escaped = &escaped[1..escaped.len() - 1];
     (telling && (text.contains(secret) || text.contains(escaped))).then(|| secret.to_owned())

@@ -20,6 +20,8 @@ pub struct RawRequest {
 pub enum Oddity {
     /// Header names in upper case. Legal (RFC 9110 section 5.1).
     UpperCaseNames,
+    /// Header names with capitals at the beginning of each word, as most clients write them. Legal, as above.
+    TitleCaseNames,
     /// No space behind the colon. Legal (RFC 9112 section 5.1).
     NoSpace,
     /// Spaces and a tab behind the value. Legal (RFC 9112 section 5.1).
@@ -86,6 +88,7 @@ pub fn write(request: &WireRequest, authority: &str, prefix: &str, oddity: Oddit
     for (name, value) in headers {
         match oddity {
             Oddity::UpperCaseNames => head.push_str(&format!("{}: {value}", name.to_ascii_uppercase())),
+            Oddity::TitleCaseNames => head.push_str(&format!("{}: {value}", in_title_case(&name))),
             Oddity::NoSpace => head.push_str(&format!("{name}:{value}")),
             Oddity::TrailingSpace => head.push_str(&format!("{name}: {value} \t ")),
             Oddity::SpaceBeforeColon if name == "content-type" => head.push_str(&format!("{name} : {value}")),
@@ -108,6 +111,11 @@ pub fn write(request: &WireRequest, authority: &str, prefix: &str, oddity: Oddit
         _ => (vec![[head, content].concat()], SHORT),
     };
     RawRequest { pieces, pause }
+}
+
+fn in_title_case(name: &str) -> String {
+    let word = |word: &str| word[..1.min(word.len())].to_ascii_uppercase() + word.get(1..).unwrap_or_default();
+    name.split('-').map(word).collect::<Vec<_>>().join("-")
 }
 
 /// Between two segments.
@@ -174,6 +182,38 @@ pub fn send(client: &Client, request: &RawRequest, within: Duration) -> Result<W
         return Err(io(error));
     }
     parse(&bytes, start.elapsed())
+}
+
+/// Opens a connection, writes a part of a request, and leaves it at that while something else is done, though not for longer
+/// than `most`; then writes the rest and reads the answer, whatever it is.
+///
+/// # Errors
+/// No connection, or one that takes nothing.
+pub fn while_held<T>(
+    client: &Client,
+    [first, rest]: [&[u8]; 2],
+    most: Duration,
+    within: Duration,
+    work: impl FnOnce() -> T,
+) -> Result<T, WireError> {
+    let io = |error: std::io::Error| WireError::Closed(error.to_string());
+    let mut stream = client.connect_raw(within)?;
+    stream.set_nodelay(true).map_err(io)?;
+    stream.set_read_timeout(Some(within)).map_err(io)?;
+    stream.write_all(first).map_err(io)?;
+    let (done, over) = std::sync::mpsc::channel::<()>();
+    Ok(std::thread::scope(|scope| {
+        scope.spawn(move || {
+            // That the work is over is all there is to hear.
+            let _ = over.recv_timeout(most);
+            if !rest.is_empty() && stream.write_all(rest).is_ok() {
+                read_some(&mut stream, &mut Vec::new());
+            }
+        });
+        let result = work();
+        drop(done);
+        result
+    }))
 }
 
 /// Sends two requests in turn on one connection: the second when the answer to the first is whole. Nothing for the second
@@ -327,6 +367,7 @@ mod tests {
     fn each_oddity_changes_the_bytes() {
         let text = |oddity| String::from_utf8(write(&request(), "h:1", "", oddity).pieces.concat()).unwrap();
         assert!(text(Oddity::UpperCaseNames).contains("CONTENT-TYPE: application/json\r\n"));
+        assert!(text(Oddity::TitleCaseNames).contains("Content-Type: application/json\r\n"));
         assert!(!text(Oddity::NoHost).contains("host"));
         assert!(!text(Oddity::BareLineFeed).contains('\r'));
         assert!(text(Oddity::TwoFramings).ends_with("2\r\n{}\r\n0\r\n\r\n"));

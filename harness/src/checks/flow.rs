@@ -184,6 +184,14 @@ pub(super) fn add(checks: &mut Checks<'_>) {
         &["common.flow.own-identity"],
         identity::own_login,
     );
+    if checks.scheme.proof.kind == ProofKind::Secret {
+        checks.needing(Need::SecondAccount).add(
+            Group::Flow,
+            "a token says the same after others have logged in",
+            &["common.flow.own-identity"],
+            identity::says_no_more,
+        );
+    }
 }
 
 fn refresh(checks: &mut Checks<'_>) {

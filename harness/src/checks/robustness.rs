@@ -1,5 +1,6 @@
 //! What HTTP allows must work, and what it forbids had better not.
 
+mod beside;
 mod names;
 mod queries;
 mod reuse;
@@ -24,6 +25,7 @@ pub(super) fn add(checks: &mut Checks<'_>) {
     chunks(checks);
     waiting(checks);
     nothing(checks);
+    beside::add(checks);
     names::add(checks);
     reuse::add(checks);
     if checks.scheme.proof.kind == ProofKind::Secret {

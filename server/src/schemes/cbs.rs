@@ -84,6 +84,8 @@ impl LoginScheme for Cbs {
         //= cbs.refresh.token-member
         //= cbs.refresh.token-required
         ("refresh", Step::Refresh),
+        //= cbs.group.endpoint
+        ("group", Step::Protected),
     ];
 
     type Start = Never;
@@ -167,6 +169,8 @@ impl LoginScheme for Cbs {
                 //= cbs.answer.status
                 Some(json!({ "code": 0, "result": result }))
             }
+            //= cbs.group.answer
+            Said::Own { .. } => Some(json!({ "result": { "code": 0, "desc": "Ok" }, "objects": [] })),
             _ => None,
         }
     }
@@ -179,6 +183,7 @@ impl LoginScheme for Cbs {
             //= cbs.refresh.signature
             //= cbs.refresh.not-an-access-token
             (Why::Denied(_), Step::Refresh) => "The refresh token is missing, wrong or too old.",
+            (Why::Denied(_), Step::Protected) => "The access token is missing, wrong or too old.",
             (Why::Denied(_), _) => "Wrong user or password.",
             (why, _) => why.phrase(),
         };

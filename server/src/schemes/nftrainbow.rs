@@ -69,6 +69,8 @@ impl LoginScheme for Nftrainbow {
         //= nftrainbow.refresh.no-body
         //= nftrainbow.refresh.content-type-ignored
         ("refresh_token", Step::Refresh),
+        //= nftrainbow.contracts.endpoint
+        ("contracts", Step::Protected),
     ];
 
     type Start = Never;
@@ -124,6 +126,8 @@ impl LoginScheme for Nftrainbow {
                 //= nftrainbow.token.jwt
                 Some(json!({ "expire": expire(tokens)?, "token": tokens.access }))
             }
+            //= nftrainbow.contracts.answer
+            Said::Own { .. } => Some(json!({ "count": 0, "items": [] })),
             _ => None,
         }
     }

@@ -79,6 +79,8 @@ impl LoginScheme for Swapchat {
         //= swapchat.refresh.no-parameters
         //= swapchat.refresh.content-type-ignored
         ("refresh", Step::Refresh),
+        //= swapchat.rooms.endpoint
+        ("my_rooms", Step::Protected),
     ];
 
     type Start = SecretRequest;
@@ -164,6 +166,8 @@ impl LoginScheme for Swapchat {
                 //= swapchat.refresh.access-token
                 ("Here's your JWT.", json!({ "access_token": tokens.access }))
             }
+            //= swapchat.rooms.answer
+            Said::Own { .. } => ("Here are your rooms.", json!([])),
             _ => return None,
         };
         //= swapchat.answer.status
@@ -176,7 +180,7 @@ impl LoginScheme for Swapchat {
         let (status, code, text) = match refusal.why {
             //= swapchat.refresh.token-required
             //= swapchat.refresh.signature
-            Why::Denied(_) if refusal.step == Step::Refresh => {
+            Why::Denied(_) if matches!(refusal.step, Step::Refresh | Step::Protected) => {
                 (401, 401, "The access token is missing, wrong or too old.")
             }
             Why::Denied(Denied::Challenge) => {

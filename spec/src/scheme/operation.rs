@@ -58,6 +58,10 @@ pub struct Operation {
     /// Whether a conforming server may lack it, because the login document only points to it.
     #[serde(default)]
     pub optional: bool,
+    /// Whether another page than the login document describes it, as something that takes the access token. A target that
+    /// does not let a good token in there does not serve it; one that does is judged by how it treats bad ones.
+    #[serde(default)]
+    pub sibling: bool,
     /// What authorises it.
     pub auth: Auth,
     /// Whether `auth` may be left out.

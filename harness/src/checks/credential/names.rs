@@ -2,6 +2,8 @@
 
 use super::try_login;
 use crate::check::{Checks, Group};
+use crate::checks::refresh::same_account;
+use crate::context::Context;
 use crate::finding::Stop;
 use crate::need::Need;
 use serde_json::json;
@@ -27,6 +29,25 @@ pub(super) fn add(checks: &mut Checks<'_>) {
             },
         )
         .family("secret", 1);
+    checks.add(
+        Group::Credential,
+        "a name in other letters is the same account or none",
+        &["common.credential.one-account"],
+        |cx| {
+            let actor = cx.actor()?;
+            let usual = cx.log_in(&actor)?;
+            for (what, name) in spelt_otherwise(&actor.identifier) {
+                let answer = try_login(cx, &json!(name), &json!(actor.password))?;
+                if !answer.accepted() {
+                    continue;
+                }
+                let session = Context::session_of(&actor, answer);
+                let did = format!("logged an account in by its name, and by {what}, `{name:?}`");
+                same_account(cx, &usual, &session, &did)?;
+            }
+            Ok(())
+        },
+    );
     checks
         .needing(Need::SecondAccount)
         .add(Group::Credential, "a list of names is refused", &["common.credential.own"], |cx| {
@@ -65,6 +86,18 @@ pub(super) fn add(checks: &mut Checks<'_>) {
             },
         )
         .family("secret", 1);
+}
+
+/// The name as people may write it as well. Whether that finds the account is a server's choice.
+fn spelt_otherwise(name: &str) -> Vec<(&'static str, String)> {
+    let mut names = vec![
+        ("its name in capitals", name.to_uppercase()),
+        ("its name in small letters", name.to_lowercase()),
+        ("its name with a space behind it", format!("{name} ")),
+        ("its name with a space before it", format!(" {name}")),
+    ];
+    names.retain(|(_, other)| other != name);
+    names
 }
 
 /// Names that a careless look-up takes for this one.

@@ -73,6 +73,38 @@ pub(super) fn add(checks: &mut Checks<'_>) {
             Ok(())
         })
         .family("secret", 1);
+    checks.add(
+        Group::Credential,
+        "a wrong secret ends no session of the account",
+        &["common.credential.refusal-leaves-account"],
+        |cx| {
+            let actor = cx.actor()?;
+            for (wrong, did) in [(false, "before"), (true, "after")] {
+                let session = cx.log_in(&actor)?;
+                if wrong {
+                    let secret = format!("wrong-{}", cx.random_hex(12));
+                    let answer = try_login(cx, &json!(actor.identifier), &json!(secret))?;
+                    cx.must_refuse(&answer, "logged a known account in with a random secret")?;
+                }
+                let did = format!("used a session {did} somebody tried a wrong secret on its account");
+                let sink = cx.token_sinks().first().copied();
+                let answer = match (sink, session.access.clone(), session.refreshable(cx.scheme)) {
+                    (Some(sink), Some(token), _) => cx.present(sink, &actor, &token)?,
+                    (_, _, Some(token)) => {
+                        let token = token.to_owned();
+                        cx.refresh_with(&session, &token)?
+                    }
+                    _ => return Err(Stop::NotApplicable("nothing takes the tokens of a session".to_owned())),
+                };
+                if wrong {
+                    cx.must_accept(&answer, &did)?;
+                } else {
+                    cx.control(&answer, "using a session")?;
+                }
+            }
+            Ok(())
+        },
+    );
     checks
         .add(
             Group::Credential,
