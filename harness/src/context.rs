@@ -187,9 +187,11 @@ impl<'t> Context<'t> {
                 })?;
                 let seed = Sha256::digest(wallet.lower_address());
                 let mut own = StdRng::from_seed(seed.into());
-                return Ok(Actor::of_wallet(wallet, &mut own));
+                let actor = Actor::of_wallet(wallet, &mut own);
+                return self.register(actor);
             }
-            return Ok(Actor::fresh_wallet(&mut self.rng));
+            let actor = Actor::fresh_wallet(&mut self.rng);
+            return self.register(actor);
         }
         let usual: Vec<_> = profile.accounts.iter().filter(|account| account.flags.is_empty()).collect();
         if usual.len() <= nth {
@@ -200,6 +202,27 @@ impl<'t> Context<'t> {
         // Spread over the accounts, so that no target sees one name only.
         let start = Sha256::digest(&self.check)[0] as usize;
         self.act_as(usual[(start + nth) % usual.len()])
+    }
+
+    /// Makes a wallet known where the target wants that before its first login.
+    fn register(&mut self, actor: Actor) -> Result<Actor, Stop> {
+        let (Some(registration), true) =
+            (&self.scheme.registration, self.gate().is_some_and(|gate| gate.registers()))
+        else {
+            return Ok(actor);
+        };
+        let mut draft = Draft::new("register", &registration.method, &registration.path);
+        draft.body = Some(Value::Object(serde_json::Map::new()));
+        for field in &registration.fields {
+            if let Some(value) = self.member(field, &actor, None) {
+                draft.set(&field.at, value);
+            }
+        }
+        let request = draft.write(self.target.extra_headers());
+        let url = self.target.client().base().url(&request.path);
+        let outcome = self.target.send(&request).map_err(|why| Stop::Inconclusive(why.to_string()))?;
+        self.log.push(Arc::new(Exchange::new(&draft.operation, url, request, outcome)));
+        Ok(actor)
     }
 
     /// An account that the profile marks with a flag. Its logins are answered with something of their own, so that checks

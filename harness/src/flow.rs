@@ -117,14 +117,16 @@ impl<'t> Context<'t> {
         draft
     }
 
-    fn member(&mut self, field: &Field, actor: &Actor, challenge: Option<&str>) -> Option<Value> {
+    pub(crate) fn member(&mut self, field: &Field, actor: &Actor, challenge: Option<&str>) -> Option<Value> {
         match field.role {
             Role::Address => Some(json!(actor.address)),
             Role::Challenge => challenge.map(|challenge| json!(challenge)),
             Role::Constant => {
                 let profile = self.target.profile.schemes.get(&self.scheme.id);
                 let own = profile.and_then(|profile| profile.constants.get(field.at.name()));
-                own.map(|value| json!(value)).or_else(|| field.value.clone())
+                let own = own.map(|value| json!(value));
+                let learnt = || self.gate().and_then(|gate| gate.constant(field.at.name())).map(|value| json!(value));
+                own.or_else(learnt).or_else(|| field.value.clone())
             }
             Role::Identifier => Some(json!(actor.identifier)),
             Role::Note => (!field.optional).then(|| json!("note")),

@@ -25,6 +25,8 @@ pub struct Gate {
     serial: bool,
     redirect: Option<Value>,
     first: Option<(String, Map<String, Value>)>,
+    registers: bool,
+    constants: BTreeMap<String, String>,
     mistake: Option<Box<Finding>>,
 }
 
@@ -51,20 +53,16 @@ impl Gate {
     pub fn open(target: &Target, scheme: &Scheme) -> Self {
         let mut gate = Self::default();
         gate.choose_paths(target, scheme);
-        let name = login_check(scheme);
-        let session = {
-            let mut cx = Context::new(target, scheme, &name, Some(Arc::new(gate.clone())));
-            match first_login(&mut cx) {
-                Ok(session) => session,
-                Err(stop) => {
-                    let failure = match stop {
-                        Stop::Found(finding) => Failure::Finding(finding),
-                        Stop::NotApplicable(reason) => Failure::NoAccount(reason),
-                        Stop::Inconclusive(reason) | Stop::Blocked(reason) => Failure::Inconclusive(reason),
-                    };
-                    gate.failure = Some(failure);
-                    return gate;
-                }
+        let session = match gate.log_in(target, scheme) {
+            Ok(session) => session,
+            Err(stop) => {
+                let failure = match stop {
+                    Stop::Found(finding) => Failure::Finding(finding),
+                    Stop::NotApplicable(reason) => Failure::NoAccount(reason),
+                    Stop::Inconclusive(reason) | Stop::Blocked(reason) => Failure::Inconclusive(reason),
+                };
+                gate.failure = Some(failure);
+                return gate;
             }
         };
         gate.redirect = session.answer.value(Role::Redirect);
@@ -78,6 +76,50 @@ impl Gate {
         gate.serial = gate.sessions_meddle(target, scheme);
         gate.mistake = gate.one_mistake(target, scheme);
         gate
+    }
+
+    /// The very first login. One that is refused is tried again as a client would that registers first, and with a value for
+    /// what the document leaves to the operator and is empty by default; what a target asks for is kept.
+    fn log_in<'t>(&mut self, target: &'t Target, scheme: &'t Scheme) -> Result<Session<'t>, Stop> {
+        let name = login_check(scheme);
+        let attempt = |gate: &Self| {
+            first_login(&mut Context::new(target, scheme, &name, Some(Arc::new(gate.clone()))))
+        };
+        let refused = match attempt(self) {
+            Err(Stop::Found(finding)) => finding,
+            other => return other,
+        };
+        let own = target.profile.schemes.get(&scheme.id);
+        let constants: BTreeMap<String, String> = empty_constants(scheme)
+            .filter(|name| own.is_none_or(|own| !own.constants.contains_key(*name)))
+            .map(|name| (name.to_owned(), MADE_UP.to_owned()))
+            .collect();
+        for (registers, constants) in [
+            (scheme.registration.is_some(), BTreeMap::new()),
+            (false, constants.clone()),
+        ] {
+            if !registers && constants.is_empty() {
+                continue;
+            }
+            let other = Self { registers, constants, ..self.clone() };
+            if let Ok(session) = attempt(&other) {
+                *self = other;
+                return Ok(session);
+            }
+        }
+        Err(Stop::Found(refused))
+    }
+
+    /// Whether wallets have to be registered before they log in.
+    #[must_use]
+    pub const fn registers(&self) -> bool {
+        self.registers
+    }
+
+    /// The value of a constant that is empty by default, where the target wants one.
+    #[must_use]
+    pub fn constant(&self, name: &str) -> Option<&str> {
+        self.constants.get(name).map(String::as_str)
     }
 
     /// Where the very first login was sent, if anywhere.
@@ -316,18 +358,22 @@ fn is_alive(cx: &mut Context<'_>, session: &Session<'_>) -> bool {
     cx.refresh_with(session, &token).is_ok_and(|answer| answer.accepted())
 }
 
-/// What the document leaves to the operator, for a hint.
-fn left_to_the_operator(scheme: &Scheme, login: &Operation) -> String {
+/// What stands for a value that the operator hands out, where any will do.
+const MADE_UP: &str = "countersign";
+
+/// Names of members that the document leaves to the operator and that are empty by default.
+fn empty_constants(scheme: &Scheme) -> impl Iterator<Item = &str> {
+    let login = scheme.step(Step::Login);
     let empty = |field: &&countersign_spec::Field| {
         field.role == Role::Constant && field.value.as_ref().and_then(Value::as_str) == Some("")
     };
-    let keys: Vec<String> = login
-        .request
-        .fields
-        .iter()
-        .filter(empty)
-        .map(|field| format!("scheme.{}.{}", scheme.id, field.at.name()))
-        .collect();
+    login.into_iter().flat_map(|login| &login.request.fields).filter(empty).map(|field| field.at.name())
+}
+
+/// What the document leaves to the operator, for a hint.
+fn left_to_the_operator(scheme: &Scheme) -> String {
+    let keys: Vec<String> =
+        empty_constants(scheme).map(|name| format!("scheme.{}.{name}", scheme.id)).collect();
     if keys.is_empty() {
         String::new()
     } else {
@@ -382,7 +428,7 @@ fn first_login<'t>(cx: &mut Context<'t>) -> Result<Session<'t>, Stop> {
             "the wallet {} is a fresh one: where only known wallets are let in, give a key as scheme.{}.wallet in a profile{}",
             actor.address,
             scheme.id,
-            left_to_the_operator(scheme, answer.operation)
+            left_to_the_operator(scheme)
         ),
     });
     Err(finding.into())

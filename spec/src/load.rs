@@ -9,7 +9,7 @@ use crate::{
     Clause, Example, Operation, Schema, Scheme, Spec, check,
     error::{Mistakes, SpecErrors},
     meta::{self, read_toml},
-    scheme::{AccountFields, Envelope, Proof, Refresh, Tokens},
+    scheme::{AccountFields, Envelope, Proof, Refresh, Registration, Tokens},
 };
 use rust_embed::RustEmbed;
 use serde::Deserialize;
@@ -133,6 +133,7 @@ struct SchemeFile {
     refresh: Option<Refresh>,
     #[serde(default)]
     account: Option<AccountFields>,
+    registration: Option<Registration>,
     operation: Vec<Operation>,
 }
 
@@ -173,6 +174,7 @@ fn scheme(
         tokens: file.tokens,
         refresh: file.refresh,
         account: file.account,
+        registration: file.registration,
         operations: file.operation,
         clauses: scheme_clauses,
         schemas,

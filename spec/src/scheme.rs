@@ -33,6 +33,8 @@ pub struct Scheme {
     pub refresh: Option<Refresh>,
     /// Members of an account, where accounts exist before a login.
     pub account: Option<AccountFields>,
+    /// How a wallet becomes known, where a server may ask for that before its first login.
+    pub registration: Option<Registration>,
     /// The operations, in the order of the flow.
     pub operations: Vec<Operation>,
     /// The clauses of this scheme.
@@ -327,6 +329,19 @@ pub enum Expiry {
     Expiry,
     /// When the token was issued.
     Issue,
+}
+
+/// A request by which a wallet becomes known. It is sent where a target refuses wallets that it has never seen, and is not
+/// judged itself: the login documents do not speak of it.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Registration {
+    /// HTTP method.
+    pub method: String,
+    /// Path.
+    pub path: String,
+    /// What is sent.
+    pub fields: Vec<Field>,
 }
 
 /// Members of an account in a profile or accounts file.

@@ -133,6 +133,8 @@ pub(crate) struct Bend {
     pub(crate) parts: Option<Box<Change>>,
     /// Tokens that leave in another form; they are changed back when they come in.
     pub(crate) tokens: Option<Box<Edit>>,
+    /// Bodies are read one after the other, however slowly they come.
+    pub(crate) one_body_at_a_time: bool,
     /// Each answer waits so long.
     pub(crate) wait: Option<Duration>,
     /// An answer waits so much longer.

@@ -170,7 +170,9 @@ async fn answer(
 ) -> Result<Response<Full<Bytes>>, NoAnswer> {
     let (head, body) = request.into_parts();
     let chunked = !head.headers.contains_key("content-length");
+    let alone = world.read_alone().await;
     let body = body.collect().await.map(http_body_util::Collected::to_bytes).map_err(|_| NoAnswer)?;
+    drop(alone);
     let mut req = Req {
         method: head.method,
         path: head.uri.path().to_owned(),

@@ -28,6 +28,8 @@ mod keys;
 mod letters;
 #[path = "list/marked.rs"]
 mod marked;
+#[path = "list/neighbours.rs"]
+mod neighbours;
 #[path = "list/proof.rs"]
 mod proof;
 #[path = "list/refused.rs"]
@@ -64,6 +66,7 @@ pub(crate) fn all() -> Vec<Fault> {
         faults.extend(timing::of(scheme));
         faults.extend(edges::of(scheme));
         faults.extend(guessed::of(scheme));
+        faults.extend(neighbours::of(scheme));
         faults.extend(handed::of(scheme));
         faults.extend(sessions::of(scheme));
         faults.extend(letters::of(scheme));

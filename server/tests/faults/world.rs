@@ -49,6 +49,7 @@ pub(crate) struct World {
     bend: Bend,
     memory: Mutex<Memory>,
     inside: AtomicUsize,
+    reading: tokio::sync::Mutex<()>,
 }
 
 /// A request that belongs to an operation, or to none.
@@ -151,7 +152,12 @@ impl Drop for Here<'_> {
 
 impl World {
     pub(crate) fn new(bend: Bend) -> Self {
-        Self { bend, memory: Mutex::default(), inside: AtomicUsize::new(0) }
+        Self { bend, memory: Mutex::default(), inside: AtomicUsize::new(0), reading: tokio::sync::Mutex::default() }
+    }
+
+    /// Waits until nobody else reads a body, where that is the fault.
+    pub(crate) async fn read_alone(&self) -> Option<tokio::sync::MutexGuard<'_, ()>> {
+        if self.bend.one_body_at_a_time { Some(self.reading.lock().await) } else { None }
     }
 
     pub(crate) fn enter(&self) -> Here<'_> {

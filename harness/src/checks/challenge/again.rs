@@ -58,6 +58,22 @@ pub(super) fn add(checks: &mut Checks<'_>) {
         })
         .family("challenge-use", 1);
     checks
+        .add(Group::Challenge, "a used challenge stays used when others are given", &clause, |cx| {
+            let me = cx.actor()?;
+            let attempt = cx.attempt(&me)?;
+            let first = cx.send_attempt(&attempt)?;
+            cx.control(&first, "the first login with the challenge")?;
+            let given = cx.challenge(&me)?;
+            let again = cx.send_attempt(&attempt)?;
+            cx.must_refuse(&again, "logged in, asked for another challenge, and sent the same login again")?;
+            let second = cx.attempt_with(&me, Some(given));
+            let second = cx.send_attempt(&second)?;
+            cx.control(&second, "the login with the other challenge")?;
+            let again = cx.send_attempt(&attempt)?;
+            cx.must_refuse(&again, "logged in with two challenges, and sent the first login again")
+        })
+        .family("challenge-use", 1);
+    checks
         .add(Group::Challenge, "a challenge in other letters is good once", &clause, |cx| {
             let me = cx.actor()?;
             let given = cx.challenge(&me)?;

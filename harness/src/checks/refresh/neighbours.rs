@@ -5,7 +5,6 @@ use crate::check::{Checks, Group};
 use crate::checks::flow::refreshable;
 use crate::context::Context;
 use crate::need::Need;
-use countersign_spec::Level;
 
 /// Adds the checks of sessions beside others.
 pub(super) fn add(checks: &mut Checks<'_>) {
@@ -24,13 +23,10 @@ pub(super) fn add(checks: &mut Checks<'_>) {
             cx.must_accept(&answer, did)
         },
     );
-    // Where a window is documented, it is that of each token, whatever else its account does.
-    let documented = checks.scheme.refresh.as_ref().is_some_and(|refresh| refresh.window.is_some());
-    let clause = if documented { "common.flow.refresh-works" } else { "common.flow.sessions-independent" };
-    let check = checks.add(
+    checks.add(
         Group::Refresh,
         "a further login leaves the earlier session refreshable",
-        &[clause],
+        &["common.flow.sessions-independent"],
         |cx| {
             let (first, token) = refreshable(cx)?;
             let second = cx.log_in(&first.actor)?;
@@ -43,7 +39,6 @@ pub(super) fn add(checks: &mut Checks<'_>) {
             cx.must_accept(&answer, "logged an account in twice and refreshed the first session")
         },
     );
-    check.at_most(Level::Should);
     checks.needing(Need::SecondAccount).add(
         Group::Refresh,
         "refreshes of two accounts in turn stay apart",

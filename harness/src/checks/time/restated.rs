@@ -11,6 +11,9 @@ use countersign_spec::{Role, Step, Unit};
 /// Seconds by which what is stated and what the token says may differ: one of them may be rounded.
 const ROUNDED: i64 = 1;
 
+/// Seconds by which the clock here and the target's may differ, the moved clock included.
+const LATE: i64 = 5;
+
 /// Adds the check, where a refresh says when its token ends.
 pub(super) fn add(checks: &mut Checks<'_>) {
     let says =
@@ -35,7 +38,8 @@ pub(super) fn add(checks: &mut Checks<'_>) {
         ] {
             let Some(jwt) = answer.text(token).and_then(|text| Jwt::read(&text)) else { continue };
             let said = at.and_then(|role| seconds(&answer, role));
-            let differs = says_another(&jwt, said, seconds(&answer, within));
+            let now = i64::try_from(cx.target.now().as_secs()).unwrap_or(i64::MAX);
+            let differs = says_another(&jwt, now, said, seconds(&answer, within));
             judged = true;
             if let Some(got) = differs {
                 let did = format!("refreshed a token {pause} s after its issue");
@@ -64,14 +68,16 @@ fn seconds(answer: &Answer<'_>, role: Role) -> Option<i64> {
     }
 }
 
-/// How the claims of a token contradict its stated end or the stated seconds.
-fn says_another(jwt: &Jwt, at: Option<i64>, within: Option<i64>) -> Option<String> {
+/// How the claims of a token contradict its stated end or the stated seconds, which may be those of its life or those that
+/// are left of it: a token that is handed back as it was has both.
+fn says_another(jwt: &Jwt, now: i64, at: Option<i64>, within: Option<i64>) -> Option<String> {
     let end = jwt.seconds("exp")?;
     if let Some(at) = at.filter(|at| (at - end).abs() > ROUNDED) {
         return Some(format!("the answer says that it ends at {at}, the token at {end}"));
     }
     let begin = ["iat", "orig_iat"].into_iter().find_map(|claim| jwt.seconds(claim))?;
-    let within = within.filter(|within| (end - begin - within).abs() > ROUNDED)?;
+    let within = within
+        .filter(|within| (end - begin - within).abs() > ROUNDED && (end - now - within).abs() > LATE)?;
     Some(format!("the answer says that it lives {within} s, the token {} s", end - begin))
 }
 
@@ -89,10 +95,11 @@ mod tests {
     #[test]
     fn ends_and_seconds_are_compared_with_the_claims() {
         let token = jwt(json!({ "iat": 1_000, "exp": 4_600 }));
-        assert_eq!(says_another(&token, Some(4_600), Some(3_600)), None);
-        assert_eq!(says_another(&token, Some(4_601), Some(3_599)), None);
-        assert!(says_another(&token, Some(2_800), None).is_some());
-        assert!(says_another(&token, None, Some(1_800)).is_some());
-        assert_eq!(says_another(&jwt(json!({})), Some(1), Some(1)), None);
+        assert_eq!(says_another(&token, 1_000, Some(4_600), Some(3_600)), None);
+        assert_eq!(says_another(&token, 1_000, Some(4_601), Some(3_599)), None);
+        assert!(says_another(&token, 1_000, Some(2_800), None).is_some());
+        assert!(says_another(&token, 1_000, None, Some(1_800)).is_some());
+        assert_eq!(says_another(&token, 2_800, None, Some(1_800)), None);
+        assert_eq!(says_another(&jwt(json!({})), 1_000, Some(1), Some(1)), None);
     }
 }
