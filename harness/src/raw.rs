@@ -120,6 +120,8 @@ fn in_title_case(name: &str) -> String {
 
 /// Between two segments.
 const SHORT: Duration = Duration::from_millis(40);
+/// In which a server has surely accepted a connection and begun to read.
+const BEGUN: Duration = Duration::from_millis(100);
 /// How long a client that expects 100 waits for it before it sends its body all the same (RFC 9110 section 10.1.1).
 const CONTINUE_WITHIN: Duration = Duration::from_secs(1);
 
@@ -201,6 +203,8 @@ pub fn while_held<T>(
     stream.set_nodelay(true).map_err(io)?;
     stream.set_read_timeout(Some(within)).map_err(io)?;
     stream.write_all(first).map_err(io)?;
+    // Until the other side has begun to read; nothing tells when.
+    std::thread::sleep(BEGUN);
     let (done, over) = std::sync::mpsc::channel::<()>();
     Ok(std::thread::scope(|scope| {
         scope.spawn(move || {

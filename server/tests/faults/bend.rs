@@ -133,6 +133,8 @@ pub(crate) struct Bend {
     pub(crate) parts: Option<Box<Change>>,
     /// Tokens that leave in another form; they are changed back when they come in.
     pub(crate) tokens: Option<Box<Edit>>,
+    /// Who was let in once on a connection is let in on it from then on.
+    pub(crate) trusts_connections: bool,
     /// Bodies are read one after the other, however slowly they come.
     pub(crate) one_body_at_a_time: bool,
     /// Each answer waits so long.

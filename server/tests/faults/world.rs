@@ -155,6 +155,12 @@ impl World {
         Self { bend, memory: Mutex::default(), inside: AtomicUsize::new(0), reading: tokio::sync::Mutex::default() }
     }
 
+    /// Whether a connection counts for what was proven on it, and this request asks for a proof.
+    pub(crate) fn trusts_connection(&self, req: &Req) -> bool {
+        let at = operation_at(&req.path).map(|(_, operation)| operation.step);
+        self.bend.trusts_connections && matches!(at, Some(Step::Protected | Step::Verify))
+    }
+
     /// Waits until nobody else reads a body, where that is the fault.
     pub(crate) async fn read_alone(&self) -> Option<tokio::sync::MutexGuard<'_, ()>> {
         if self.bend.one_body_at_a_time { Some(self.reading.lock().await) } else { None }

@@ -1,12 +1,14 @@
-//! Connections that are used again after a refusal.
+//! Connections that are used again, after a refusal and after a request that was let in.
 
 use super::right_login;
 use crate::check::{Checks, Group};
+use crate::checks::flow::served;
 use crate::context::Context;
 use crate::draft::Draft;
 use crate::finding::Stop;
 use crate::judge;
 use crate::need::Need;
+use countersign_spec::{Auth, Operation, Step};
 use serde_json::json;
 
 /// Adds the check of requests behind a refused one.
@@ -17,6 +19,35 @@ pub(super) fn add(checks: &mut Checks<'_>) {
         &["common.robustness.connection-reused"],
         behind_a_refusal,
     );
+    let proves = |operation: &&Operation| {
+        matches!(operation.step, Step::Protected | Step::Verify)
+            && matches!(operation.auth, Auth::Access | Auth::Signed)
+            && !operation.auth_optional
+    };
+    for operation in checks.scheme.operations.iter().filter(proves) {
+        let name = operation.name.clone();
+        let sentence = format!("{name} without a proof behind one with it is refused");
+        checks.needing(Need::PlainHttp).add(
+            Group::Robustness,
+            &sentence,
+            &["common.robustness.connection-reused"],
+            move |cx| {
+                let operation = served(cx, &name)?;
+                let session = cx.session()?;
+                let good = cx.authorized(operation, &session);
+                let bare = cx.fill(operation, &session.actor, None);
+                let alone = cx.send(operation, &good)?;
+                cx.control(&alone, &format!("asking {name} with a proof"))?;
+                match cx.send_behind(&good, operation, &bare)? {
+                    Some(answer) => {
+                        let did = format!("asked {name} with a proof, and behind it without one on the same connection");
+                        cx.must_refuse(&answer, &did)
+                    }
+                    None => Err(Stop::NotApplicable("the target closes connections after an answer".to_owned())),
+                }
+            },
+        );
+    }
 }
 
 fn behind_a_refusal(cx: &mut Context<'_>) -> Result<(), Stop> {

@@ -64,6 +64,16 @@ pub(super) fn of(scheme: &'static Scheme) -> Vec<Fault> {
         ),
     ];
     let mut faults = Vec::new();
+    for operation in &scheme.operations {
+        let sentence = format!("{} without a proof behind one with it is refused", operation.name);
+        let trips = check(&scheme.id, "robustness", &sentence);
+        if exists(&trips) {
+            let name = format!("{} is proven once for a connection", operation.name);
+            let does = "who was let in once on a connection is let in on it without a proof";
+            let make = || Bend { trusts_connections: true, ..Bend::default() };
+            faults.push(Fault::new(&scheme.id, &name, does, &[trips], make));
+        }
+    }
     for (name, does, group, sentence, make) in all {
         let trips = check(&scheme.id, group, sentence);
         if exists(&trips) {
