@@ -476,7 +476,7 @@ pub(crate) fn rfc3339(seconds: u64) -> String {
 }
 
 /// `31/01/2026 12:00`, as the captured clients write it.
-fn day_month_year(seconds: u64) -> String {
+pub(crate) fn day_month_year(seconds: u64) -> String {
     timestamp(seconds).strftime("%d/%m/%Y %H:%M").to_string()
 }
 

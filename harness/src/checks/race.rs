@@ -59,7 +59,7 @@ pub(super) fn add(checks: &mut Checks<'_>) {
         .scheme
         .operations
         .iter()
-        .filter(|operation| matches!(operation.step, Step::Protected | Step::Verify))
+        .filter(|operation| matches!(operation.step, Step::Protected | Step::Verify) && !operation.sibling)
     {
         let name = operation.name.clone();
         let sentence = format!("{name} answers each caller about the caller");

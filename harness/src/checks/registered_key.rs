@@ -1,6 +1,7 @@
 //! Keys registered at login: only the registered one signs, and only what it signed counts.
 
 mod brought;
+mod cased;
 mod curve;
 mod methods;
 
@@ -24,6 +25,7 @@ pub(super) fn add(checks: &mut Checks<'_>) {
     keys(checks, operation);
     curve::add(checks, operation);
     brought::add(checks, operation);
+    cased::add(checks);
     methods::add(checks, operation);
     accounts(checks);
 }
@@ -117,9 +119,17 @@ fn signatures(checks: &mut Checks<'_>, operation: &Operation) {
                     }
                     _ => changed_number(&draft.text(&place).unwrap_or_default()),
                 };
+                let good = draft.clone();
                 draft.set(&place, json!(wrong));
                 let answer = cx.send(operation, &draft)?;
-                cx.must_refuse(&answer, &format!("changed {place} after signing"))
+                cx.must_refuse(&answer, &format!("changed {place} after signing"))?;
+                // What was verified once, is verified again.
+                if cx.send(operation, &good)?.accepted() {
+                    let answer = cx.send(operation, &draft)?;
+                    let did = format!("sent a signed request, and again with {place} changed under its signature");
+                    cx.must_refuse(&answer, &did)?;
+                }
+                Ok(())
             })
             .family("registered-key", 1);
     }

@@ -10,7 +10,7 @@ use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Holds the members that echo the caller against the caller.
-pub(super) fn says_who(cx: &Context<'_>, caller: &Actor, answer: &Answer<'_>) -> Result<(), Stop> {
+pub(in crate::checks) fn says_who(cx: &Context<'_>, caller: &Actor, answer: &Answer<'_>) -> Result<(), Stop> {
     let operation = answer.operation;
     for field in &operation.success.fields {
         let Place::Body(pointer) = &field.at else { continue };

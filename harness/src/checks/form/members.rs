@@ -2,6 +2,8 @@
 
 use super::{good_request, members_of, words};
 use crate::check::{Checks, Group};
+use crate::context::Context;
+use crate::finding::Stop;
 use countersign_spec::{Level, Operation, Place, Role, Schema, Step};
 use serde_json::{Value, json};
 
@@ -54,7 +56,7 @@ pub(super) fn add(checks: &mut Checks<'_>, operation: &Operation, schema: &Schem
                 let answer = cx.send(operation, &draft)?;
                 cx.must_accept(&answer, &format!("asked {name} with the optional member {place}"))?;
                 // It may be refused; that nothing fails over it, the rules for every exchange say.
-                for length in [300, 5_000] {
+                for length in [300, 5_000, 70_000] {
                     let (operation, mut draft) = good_request(cx, &name)?;
                     draft.set(&place, json!("n".repeat(length)));
                     cx.send(operation, &draft)?;
@@ -119,11 +121,34 @@ pub(super) fn add(checks: &mut Checks<'_>, operation: &Operation, schema: &Schem
                     let kind = kind_of(&wrong);
                     cx.must_refuse(&answer, &format!("asked {name} with {kind} as {place}"))?;
                 }
+                if role == Role::Timestamp && operation.request_field(Role::Signature).is_some() {
+                    mistyped_times(cx, operation, &place)?;
+                }
                 Ok(())
             })
             .at_most(Level::Should)
             .family("members", 2);
     }
+}
+
+/// Times that are no whole number of the document's unit, in a login that was computed and signed with them, so that nothing
+/// else is wrong with it.
+fn mistyped_times(cx: &mut Context<'_>, operation: &Operation, place: &Place) -> Result<(), Stop> {
+    if operation.step != Step::Login {
+        return Ok(());
+    }
+    let now = u64::try_from(cx.target.now().as_millis()).unwrap_or(u64::MAX);
+    #[expect(clippy::cast_precision_loss, reason = "milliseconds since 1970 are exact")]
+    let fraction = now as f64 + 0.5;
+    for wrong in [json!(now.to_string()), json!(fraction), json!(-1)] {
+        let actor = cx.actor()?;
+        let mut attempt = cx.attempt(&actor)?;
+        attempt.before.push((place.clone(), wrong.clone()));
+        let answer = cx.send_attempt(&attempt)?;
+        let did = format!("asked {} with {wrong} as {place}, computed and signed accordingly", operation.name);
+        cx.must_refuse(&answer, &did)?;
+    }
+    Ok(())
 }
 
 /// Values of other JSON types; none of them could be read as the right one.

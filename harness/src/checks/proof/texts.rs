@@ -41,6 +41,7 @@ pub(super) fn add(checks: &mut Checks<'_>) {
             },
         )
         .family("signature", 1);
+    local_times(checks);
     let ways: [(&str, &str, SignAs, &str); 9] = [
         (
             "a signature without the personal prefix is refused",
@@ -123,6 +124,34 @@ pub(super) fn add(checks: &mut Checks<'_>) {
             })
             .at_most(Level::May);
     }
+}
+
+/// Hours by which the time on a wallet's screen may be away from that of a server.
+const ZONES: [i64; 3] = [-11, 6, 13];
+
+/// A text that shows the time of its user without a zone is not held against a clock.
+fn local_times(checks: &mut Checks<'_>) {
+    const PLACE: &str = "issued_at_dmy";
+    let shows = checks.scheme.proof.text.as_ref().is_some_and(|text| text.template.contains(PLACE));
+    if !shows {
+        return;
+    }
+    checks.add(
+        Group::Proof,
+        "a text with the time of any zone is accepted",
+        &["common.proof.local-time"],
+        |cx| {
+            for hours in ZONES {
+                let actor = cx.actor()?;
+                let mut attempt = cx.attempt(&actor)?;
+                let shown = cx.target.now().as_secs().saturating_add_signed(hours * 3_600);
+                attempt.words.push((PLACE.to_owned(), crate::flow::day_month_year(shown)));
+                let answer = cx.send_attempt(&attempt)?;
+                cx.must_accept(&answer, &format!("signed a text that shows a time {hours:+} h away from UTC"))?;
+            }
+            Ok(())
+        },
+    );
 }
 
 /// Texts that a careless comparison takes for the same.

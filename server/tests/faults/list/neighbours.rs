@@ -14,7 +14,7 @@ use serde_json::json;
 type Make = fn(&'static Scheme) -> Bend;
 
 pub(super) fn of(scheme: &'static Scheme) -> Vec<Fault> {
-    let all: [(&str, &str, &str, &str, Make); 6] = [
+    let all: [(&str, &str, &str, &str, Make); 8] = [
         (
             "bodies are read one at a time",
             "whoever sends a body slowly keeps all others waiting",
@@ -61,6 +61,20 @@ pub(super) fn of(scheme: &'static Scheme) -> Vec<Fault> {
             "challenge",
             "a used challenge stays used when others are given",
             freed_by_the_next,
+        ),
+        (
+            "names are kept in small letters",
+            "of two names that differ in letter case the later one replaces the earlier",
+            "proof",
+            "names that differ in letter case are two accounts or one is refused",
+            names_folded,
+        ),
+        (
+            "times on screens are held against the clock",
+            "a text that shows another hour than that of UTC is refused",
+            "proof",
+            "a text with the time of any zone is accepted",
+            hours_compared,
         ),
     ];
     let mut faults = Vec::new();
@@ -178,4 +192,33 @@ fn freed_by_the_next(of: &'static Scheme) -> Bend {
             if free && is_step(seen, of, Step::Login) { Way::Accept } else { Way::Pass }
         })
     }
+}
+
+fn names_folded(of: &'static Scheme) -> Bend {
+    let note = |name: &str| format!("owner of {}", name.to_lowercase());
+    Bend {
+        after: Some(Box::new(move |seen, resp| {
+            let name = seen.text(Role::Identifier).filter(|_| is_step(seen, of, Step::Login) && seen.is_success(resp));
+            if let Some(name) = name {
+                seen.memory().notes.insert(note(&name), name);
+            }
+        })),
+        ..Bend::decide(move |seen| {
+            let name = seen.text(Role::Identifier).filter(|_| is_step(seen, of, Step::Protected));
+            let replaced = name.is_some_and(|name| seen.memory().notes.get(&note(&name)).is_some_and(|known| *known != name));
+            if replaced { Way::Refuse } else { Way::Pass }
+        })
+    }
+}
+
+fn hours_compared(of: &'static Scheme) -> Bend {
+    Bend::decide(move |seen| {
+        let text = seen.text(Role::SignedText).filter(|_| is_step(seen, of, Step::Login));
+        let now = jiff::Timestamp::now();
+        let near = [now, now - jiff::SignedDuration::from_hours(1)].map(|time| time.strftime("%d/%m/%Y %H:").to_string());
+        match text {
+            Some(text) if !near.iter().any(|hour| text.contains(hour.as_str())) => Way::Refuse,
+            _ => Way::Pass,
+        }
+    })
 }
