@@ -7,7 +7,7 @@ use crate::client::WireError;
 use crate::context::Context;
 use crate::exchange::Exchange;
 use crate::finding::Finding;
-use countersign_spec::{Operation, Role};
+use countersign_spec::{Auth, Operation, Role, Step};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -167,11 +167,13 @@ pub fn inspect(cx: &Context<'_>, operation: &Operation, exchange: &Arc<Exchange>
             }
             let token =
                 given_out(operation).find_map(|role| crate::judge::text_of(operation, exchange, role));
+            if let Some(invitation) = invites_caches(exchange)
+                && is_for_one(operation, exchange)
+            {
+                let expected = "no invitation to keep the answer for others".to_owned();
+                seen.push((Rule::NoSharedCache, expected, format!("Cache-Control: {invitation}")));
+            }
             if let Some(token) = token {
-                if let Some(invitation) = invites_caches(exchange) {
-                    let expected = "no invitation to keep the answer for others".to_owned();
-                    seen.push((Rule::NoSharedCache, expected, format!("Cache-Control: {invitation}")));
-                }
                 if !exchange
                     .headers("cache-control")
                     .any(|value| value.to_ascii_lowercase().contains("no-store"))
@@ -207,6 +209,13 @@ pub fn inspect(cx: &Context<'_>, operation: &Operation, exchange: &Arc<Exchange>
 pub fn given_out(operation: &Operation) -> impl Iterator<Item = Role> {
     let roles = [Role::AccessToken, Role::RefreshToken, Role::Challenge];
     roles.into_iter().filter(|role| operation.success_field(*role).is_some())
+}
+
+/// Whether an answer is its caller's alone: a success that gives something out, or that was had by a proof.
+fn is_for_one(operation: &Operation, exchange: &Exchange) -> bool {
+    let success = exchange.status().is_some_and(|status| (200..300).contains(&status));
+    let proven = operation.auth != Auth::None || operation.step == Step::Login;
+    success && (proven || given_out(operation).next().is_some())
 }
 
 /// What of Cache-Control lets caches keep an answer for others: a word that says so, or a lifetime of what is asked by GET,

@@ -29,7 +29,7 @@ pub(super) fn add(checks: &mut Checks<'_>) {
         (Rule::NotCached, "answers with tokens are not cached", "common.hygiene.not-cached"),
         (
             Rule::NoSharedCache,
-            "no answer with a token invites caches to keep it",
+            "no answer to one caller invites caches to keep it",
             "common.hygiene.no-shared-cache",
         ),
         (
@@ -41,7 +41,7 @@ pub(super) fn add(checks: &mut Checks<'_>) {
         (Rule::CrossOrigin, "credentials are not open to every origin", "common.hygiene.cross-origin"),
     ] {
         let speaks = match rule {
-            Rule::NotCached | Rule::NoSharedCache | Rule::TokenInHeader => {
+            Rule::NotCached | Rule::TokenInHeader => {
                 checks.scheme.operations.iter().any(|operation| given_out(operation).next().is_some())
             }
             Rule::RefusalCode => checks.scheme.envelope.code_is_status,

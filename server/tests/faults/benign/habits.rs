@@ -157,6 +157,38 @@ pub(super) fn all() -> Vec<Benign> {
         })
         .unsure(&["nftrainbow::time::a-refreshed-token-does-not-reach-back-to-the-first-window"]),
     ];
+    all.push(
+        Benign::new("wallets register first", || {
+            Bend::decide(|seen| {
+                let address = seen.body["wallet_address"].as_str().unwrap_or_default().to_ascii_lowercase();
+                if seen.req.path == "/register" {
+                    seen.memory().notes.insert(format!("registered {address}"), String::new());
+                    return say_status(200, &json!({ "code": 0, "msg": "Welcome.", "data": {} }));
+                }
+                let known = seen.memory().notes.contains_key(&format!("registered {address}"));
+                if seen.step() == Some(Step::Challenge) && seen.req.method == "POST" && !known {
+                    return say_status(200, &json!({ "code": 1001, "msg": "User not found", "data": null }));
+                }
+                Way::Pass
+            })
+        })
+        .only("swapchat"),
+    );
+    all.push(
+        Benign::new("access keys are not empty", || {
+            Bend::decide(|seen| {
+                let empty = seen.body["testnet_access_key"] == "";
+                if empty && seen.step() == Some(Step::Login) { Way::Refuse } else { Way::Pass }
+            })
+        })
+        .only("web3mq"),
+    );
+    all.push(Benign::new("what another page describes is closed to most", || {
+        Bend::decide(|seen| {
+            let sibling = seen.at.is_some_and(|(_, operation)| operation.sibling);
+            if sibling { say_status(403, &json!({ "error": "not for you" })) } else { Way::Pass }
+        })
+    }));
     for (form, rewrite) in [
         ("an offset", (|text: &str| text.replace('Z', "+00:00")) as fn(&str) -> String),
         ("a fraction", |text| text.replace('Z', ".123456Z")),

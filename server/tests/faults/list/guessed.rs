@@ -217,7 +217,7 @@ fn answers(list: &mut List) {
         "caches may keep tokens",
         "answers with tokens are public for an hour",
         "hygiene",
-        "no answer with a token invites caches to keep it",
+        "no answer to one caller invites caches to keep it",
         move || {
             Bend::after(move |seen, resp| {
                 if is_of(seen, of) && seen.is_success(resp) {
