@@ -4,6 +4,7 @@ mod brought;
 mod cased;
 mod curve;
 mod methods;
+mod together;
 
 use crate::actor::Actor;
 use crate::check::{Checks, Group};
@@ -26,6 +27,7 @@ pub(super) fn add(checks: &mut Checks<'_>) {
     curve::add(checks, operation);
     brought::add(checks, operation);
     cased::add(checks);
+    together::add(checks);
     methods::add(checks, operation);
     accounts(checks);
 }

@@ -179,7 +179,7 @@ fn mask(word: &str) -> String {
     let digits = word.trim_matches(|c: char| c.is_ascii_alphabetic());
     if digits.len() >= 10
         && word.len() <= digits.len() + 1
-        && digits.bytes().all(|byte| byte.is_ascii_digit())
+        && digits.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
     {
         return word.replace(digits, &format!("<{} digits>", digits.len()));
     }

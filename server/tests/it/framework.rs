@@ -32,7 +32,7 @@ struct Odd<const PANICS: bool>;
 impl<const PANICS: bool> LoginScheme for Odd<PANICS> {
     const ID: &'static str = "nftrainbow";
     const OPERATIONS: &'static [(&'static str, Step)] = if PANICS {
-        &[("login", Step::Login), ("refresh_token", Step::Refresh)]
+        &[("login", Step::Login), ("refresh_token", Step::Refresh), ("contracts", Step::Protected)]
     } else {
         &[("login", Step::Login), ("refresh", Step::Refresh)]
     };

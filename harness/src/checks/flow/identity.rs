@@ -164,6 +164,7 @@ pub(super) fn says_no_more(cx: &mut Context<'_>) -> Result<(), Stop> {
     else {
         return Err(Stop::NotApplicable("the token is opaque: it is no JWT".to_owned()));
     };
+    cx.other_actor()?;
     let mut mine = None;
     for nth in 0.. {
         match cx.nth_actor(nth) {

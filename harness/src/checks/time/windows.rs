@@ -13,15 +13,18 @@ pub(super) fn add(checks: &mut Checks<'_>) {
     let scheme = checks.scheme;
     let Some(refresh) = &scheme.refresh else { return };
     if refresh.accepts_expired {
-        checks
-            .add(
-                Group::Time,
-                "a token past its lifetime is refreshed inside the window",
-                &["common.refresh.window-open"],
-                after_the_lifetime,
-            )
-            // Clients rely on it, but token libraries refuse expired tokens by default.
-            .at_most(Level::May);
+        const CLAUSE: &str = "common.refresh.window-open";
+        // Token libraries refuse expired tokens by default; where clients refresh at no other time, that is no excuse.
+        let relied_on = scheme.clauses_refining(CLAUSE).any(|clause| clause.level != Level::May);
+        let check = checks.add(
+            Group::Time,
+            "a token past its lifetime is refreshed inside the window",
+            &[CLAUSE],
+            after_the_lifetime,
+        );
+        if !relied_on {
+            check.at_most(Level::May);
+        }
     }
     checks.add(
         Group::Time,

@@ -147,7 +147,9 @@ pub(super) fn all() -> Vec<Benign> {
                     memory.counts.get("moved").copied().unwrap_or_default()
                 };
                 let Some((scheme, operation)) = seen.at else { return Way::Pass };
-                let access = scheme.refresh.as_ref().is_some_and(|refresh| refresh.accepts_expired);
+                // Clients of SwapChat refresh at no other time.
+                let access = scheme.id != "swapchat"
+                    && scheme.refresh.as_ref().is_some_and(|refresh| refresh.accepts_expired);
                 let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs()) + moved;
                 let jwt = seen.token().as_deref().and_then(Jwt::read);
                 let end = jwt.and_then(|jwt| jwt.seconds("access_expired_at").or_else(|| jwt.seconds("exp")));

@@ -14,7 +14,7 @@ use serde_json::json;
 type Make = fn(&'static Scheme) -> Bend;
 
 pub(super) fn of(scheme: &'static Scheme) -> Vec<Fault> {
-    let all: [(&str, &str, &str, &str, Make); 8] = [
+    let all: [(&str, &str, &str, &str, Make); 9] = [
         (
             "bodies are read one at a time",
             "whoever sends a body slowly keeps all others waiting",
@@ -68,6 +68,13 @@ pub(super) fn of(scheme: &'static Scheme) -> Vec<Fault> {
             "proof",
             "names that differ in letter case are two accounts or one is refused",
             names_folded,
+        ),
+        (
+            "whoever asks for a name meanwhile has it too",
+            "a free name is given to all who ask for it at the same moment",
+            "race",
+            "a free name that two wallets ask for at once is one wallet's",
+            shared_while_asked_for,
         ),
         (
             "times on screens are held against the clock",
@@ -220,5 +227,18 @@ fn hours_compared(of: &'static Scheme) -> Bend {
             Some(text) if !near.iter().any(|hour| text.contains(hour.as_str())) => Way::Refuse,
             _ => Way::Pass,
         }
+    })
+}
+
+fn shared_while_asked_for(of: &'static Scheme) -> Bend {
+    Bend::decide(move |seen| {
+        let Some(name) = seen.text(Role::Identifier) else { return Way::Pass };
+        let note = format!("shared {name}");
+        if is_step(seen, of, Step::Login) && seen.inside() > 1 {
+            seen.memory().notes.insert(note, String::new());
+            return Way::Accept;
+        }
+        let shared = seen.memory().notes.contains_key(&note);
+        if shared && is_step(seen, of, Step::Protected) { Way::Accept } else { Way::Pass }
     })
 }
