@@ -125,7 +125,8 @@ impl<'t> Context<'t> {
                 let profile = self.target.profile.schemes.get(&self.scheme.id);
                 let own = profile.and_then(|profile| profile.constants.get(field.at.name()));
                 let own = own.map(|value| json!(value));
-                let learnt = || self.gate().and_then(|gate| gate.constant(field.at.name())).map(|value| json!(value));
+                let learnt =
+                    || self.gate().and_then(|gate| gate.constant(field.at.name())).map(|value| json!(value));
                 own.or_else(learnt).or_else(|| field.value.clone())
             }
             Role::Identifier => Some(json!(actor.identifier)),

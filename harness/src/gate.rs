@@ -82,9 +82,8 @@ impl Gate {
     /// what the document leaves to the operator and is empty by default; what a target asks for is kept.
     fn log_in<'t>(&mut self, target: &'t Target, scheme: &'t Scheme) -> Result<Session<'t>, Stop> {
         let name = login_check(scheme);
-        let attempt = |gate: &Self| {
-            first_login(&mut Context::new(target, scheme, &name, Some(Arc::new(gate.clone()))))
-        };
+        let attempt =
+            |gate: &Self| first_login(&mut Context::new(target, scheme, &name, Some(Arc::new(gate.clone()))));
         let refused = match attempt(self) {
             Err(Stop::Found(finding)) => finding,
             other => return other,
@@ -94,10 +93,9 @@ impl Gate {
             .filter(|name| own.is_none_or(|own| !own.constants.contains_key(*name)))
             .map(|name| (name.to_owned(), MADE_UP.to_owned()))
             .collect();
-        for (registers, constants) in [
-            (scheme.registration.is_some(), BTreeMap::new()),
-            (false, constants.clone()),
-        ] {
+        for (registers, constants) in
+            [(scheme.registration.is_some(), BTreeMap::new()), (false, constants.clone())]
+        {
             if !registers && constants.is_empty() {
                 continue;
             }

@@ -114,7 +114,8 @@ pub fn write(request: &WireRequest, authority: &str, prefix: &str, oddity: Oddit
 }
 
 fn in_title_case(name: &str) -> String {
-    let word = |word: &str| word[..1.min(word.len())].to_ascii_uppercase() + word.get(1..).unwrap_or_default();
+    let word =
+        |word: &str| word[..1.min(word.len())].to_ascii_uppercase() + word.get(1..).unwrap_or_default();
     name.split('-').map(word).collect::<Vec<_>>().join("-")
 }
 

@@ -55,11 +55,10 @@ pub(super) fn add(checks: &mut Checks<'_>) {
         &["common.flow.own-identity"],
         own_answers,
     );
-    for operation in checks
-        .scheme
-        .operations
-        .iter()
-        .filter(|operation| matches!(operation.step, Step::Protected | Step::Verify) && !operation.sibling)
+    for operation in
+        checks.scheme.operations.iter().filter(|operation| {
+            matches!(operation.step, Step::Protected | Step::Verify) && !operation.sibling
+        })
     {
         let name = operation.name.clone();
         let sentence = format!("{name} answers each caller about the caller");

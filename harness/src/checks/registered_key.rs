@@ -128,7 +128,8 @@ fn signatures(checks: &mut Checks<'_>, operation: &Operation) {
                 // What was verified once, is verified again.
                 if cx.send(operation, &good)?.accepted() {
                     let answer = cx.send(operation, &draft)?;
-                    let did = format!("sent a signed request, and again with {place} changed under its signature");
+                    let did =
+                        format!("sent a signed request, and again with {place} changed under its signature");
                     cx.must_refuse(&answer, &did)?;
                 }
                 Ok(())

@@ -152,7 +152,12 @@ impl Drop for Here<'_> {
 
 impl World {
     pub(crate) fn new(bend: Bend) -> Self {
-        Self { bend, memory: Mutex::default(), inside: AtomicUsize::new(0), reading: tokio::sync::Mutex::default() }
+        Self {
+            bend,
+            memory: Mutex::default(),
+            inside: AtomicUsize::new(0),
+            reading: tokio::sync::Mutex::default(),
+        }
     }
 
     /// Whether a connection counts for what was proven on it, and this request asks for a proof.

@@ -34,7 +34,7 @@ impl<const PANICS: bool> LoginScheme for Odd<PANICS> {
     const OPERATIONS: &'static [(&'static str, Step)] = if PANICS {
         &[("login", Step::Login), ("refresh_token", Step::Refresh), ("contracts", Step::Protected)]
     } else {
-        &[("login", Step::Login), ("refresh", Step::Refresh)]
+        &[("login", Step::Login), ("refresh", Step::Refresh), ("contracts", Step::Protected)]
     };
     type Start = Never;
     type Pending = Never;

@@ -9,7 +9,17 @@ const NAMES: [&str; 9] =
     ["admin", "administrator", "root", "test", "test1", "test-user", "guest", "demo", "debug"];
 /// Secrets that products ship with, or that let a developer in.
 const SECRETS: [&str; 12] = [
-    "password", "Password1!", "123456", "12345678", "admin", "root", "test", "secret", "letmein", "changeme", "master",
+    "password",
+    "Password1!",
+    "123456",
+    "12345678",
+    "admin",
+    "root",
+    "test",
+    "secret",
+    "letmein",
+    "changeme",
+    "master",
     "debug",
 ];
 /// Wrong secrets in a row before the right one clears the count.
@@ -46,7 +56,8 @@ pub(super) fn add(checks: &mut Checks<'_>) {
             |cx| {
                 let actor = cx.actor()?;
                 cx.log_in(&actor)?;
-                for (index, secret) in SECRETS.iter().filter(|secret| **secret != actor.password).enumerate() {
+                for (index, secret) in SECRETS.iter().filter(|secret| **secret != actor.password).enumerate()
+                {
                     if index > 0 && index % IN_A_ROW == 0 {
                         cx.log_in(&actor)?;
                     }

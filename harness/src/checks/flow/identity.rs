@@ -160,7 +160,10 @@ fn marks(cx: &Context<'_>, session: &Session<'_>) -> BTreeSet<String> {
 
 /// Holds what the very first token of an account said in lists and objects against what it says after others have logged in.
 pub(super) fn says_no_more(cx: &mut Context<'_>) -> Result<(), Stop> {
-    let Some((name, first)) = cx.gate().and_then(|gate| gate.first_claims()).map(|(name, claims)| (name.to_owned(), claims.clone()))
+    let Some((name, first)) = cx
+        .gate()
+        .and_then(|gate| gate.first_claims())
+        .map(|(name, claims)| (name.to_owned(), claims.clone()))
     else {
         return Err(Stop::NotApplicable("the token is opaque: it is no JWT".to_owned()));
     };
@@ -177,15 +180,17 @@ pub(super) fn says_no_more(cx: &mut Context<'_>) -> Result<(), Stop> {
         return Err(Stop::NotApplicable("each login is another account's".to_owned()));
     };
     let (once, again) = (cx.log_in(&mine)?, cx.log_in(&mine)?);
-    let (Some(left), Some(right)) = (once.access.as_deref().and_then(Jwt::read), again.access.as_deref().and_then(Jwt::read))
+    let (Some(left), Some(right)) =
+        (once.access.as_deref().and_then(Jwt::read), again.access.as_deref().and_then(Jwt::read))
     else {
         return Ok(());
     };
     // What differs from one login to the next may well count or name sessions.
-    let changed = first.iter().filter(|(_, value)| value.is_array() || value.is_object()).find(|(claim, value)| {
-        let now = left.claims.get(*claim);
-        now == right.claims.get(*claim) && now != Some(*value)
-    });
+    let changed =
+        first.iter().filter(|(_, value)| value.is_array() || value.is_object()).find(|(claim, value)| {
+            let now = left.claims.get(*claim);
+            now == right.claims.get(*claim) && now != Some(*value)
+        });
     let Some((claim, value)) = changed else { return Ok(()) };
     let now = left.claims.get(claim).map_or_else(|| "absent".to_owned(), ToString::to_string);
     let got = format!("`{claim}` was {value} at the account's first login and is {now}");

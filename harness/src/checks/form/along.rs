@@ -67,7 +67,10 @@ impl Way {
         }
         if matches!(self, Self::Headers) {
             for name in ["x-forwarded-host", "x-original-url", "referer"] {
-                draft.set_header(name, if name == "x-forwarded-host" { "elsewhere.example" } else { ELSEWHERE });
+                draft.set_header(
+                    name,
+                    if name == "x-forwarded-host" { "elsewhere.example" } else { ELSEWHERE },
+                );
             }
         }
     }
@@ -86,7 +89,8 @@ struct Along {
 
 fn members_along(cx: &mut Context<'_>, operation: &Operation, draft: &Draft) -> Vec<Along> {
     let sent = |name: &str| {
-        let in_body = draft.body.as_ref().and_then(Value::as_object).is_some_and(|body| body.contains_key(name));
+        let in_body =
+            draft.body.as_ref().and_then(Value::as_object).is_some_and(|body| body.contains_key(name));
         in_body || operation.request.fields.iter().any(|field| field.at.name() == name)
     };
     let mut along: Vec<Along> = Vec::new();

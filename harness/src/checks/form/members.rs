@@ -145,7 +145,8 @@ fn mistyped_times(cx: &mut Context<'_>, operation: &Operation, place: &Place) ->
         let mut attempt = cx.attempt(&actor)?;
         attempt.before.push((place.clone(), wrong.clone()));
         let answer = cx.send_attempt(&attempt)?;
-        let did = format!("asked {} with {wrong} as {place}, computed and signed accordingly", operation.name);
+        let did =
+            format!("asked {} with {wrong} as {place}, computed and signed accordingly", operation.name);
         cx.must_refuse(&answer, &did)?;
     }
     Ok(())

@@ -147,7 +147,10 @@ fn local_times(checks: &mut Checks<'_>) {
                 let shown = cx.target.now().as_secs().saturating_add_signed(hours * 3_600);
                 attempt.words.push((PLACE.to_owned(), crate::flow::day_month_year(shown)));
                 let answer = cx.send_attempt(&attempt)?;
-                cx.must_accept(&answer, &format!("signed a text that shows a time {hours:+} h away from UTC"))?;
+                cx.must_accept(
+                    &answer,
+                    &format!("signed a text that shows a time {hours:+} h away from UTC"),
+                )?;
             }
             Ok(())
         },

@@ -61,14 +61,20 @@ pub(super) fn add(checks: &mut Checks<'_>) {
                     let session = cx.session()?;
                     let draft = cx.authorized(sink, &session);
                     let answer = cx.send(sink, &draft)?;
-                    cx.must_accept(&answer, &format!("asked {} with a good token under `authorization`", sink.name))?;
+                    cx.must_accept(
+                        &answer,
+                        &format!("asked {} with a good token under `authorization`", sink.name),
+                    )?;
                     for (oddity, name) in
                         [(Oddity::TitleCaseNames, "Authorization"), (Oddity::UpperCaseNames, "AUTHORIZATION")]
                     {
                         let session = cx.session()?;
                         let draft = cx.authorized(sink, &session);
                         let answer = cx.send_raw(sink, &draft, oddity)?;
-                        cx.must_accept(&answer, &format!("asked {} with a good token under `{name}`", sink.name))?;
+                        cx.must_accept(
+                            &answer,
+                            &format!("asked {} with a good token under `{name}`", sink.name),
+                        )?;
                     }
                 }
                 Ok(())

@@ -40,10 +40,14 @@ pub(super) fn add(checks: &mut Checks<'_>) {
                 cx.control(&alone, &format!("asking {name} with a proof"))?;
                 match cx.send_behind(&good, operation, &bare)? {
                     Some(answer) => {
-                        let did = format!("asked {name} with a proof, and behind it without one on the same connection");
+                        let did = format!(
+                            "asked {name} with a proof, and behind it without one on the same connection"
+                        );
                         cx.must_refuse(&answer, &did)
                     }
-                    None => Err(Stop::NotApplicable("the target closes connections after an answer".to_owned())),
+                    None => {
+                        Err(Stop::NotApplicable("the target closes connections after an answer".to_owned()))
+                    }
                 }
             },
         );

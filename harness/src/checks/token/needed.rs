@@ -96,7 +96,10 @@ pub(super) fn add(checks: &mut Checks<'_>) {
                     for (what, known) in anybody_knows(&attempt) {
                         if known != token {
                             let answer = door.knock(cx, &session, &known)?;
-                            cx.must_refuse(&answer, &format!("asked {} with {what} as the token", door.name()))?;
+                            cx.must_refuse(
+                                &answer,
+                                &format!("asked {} with {what} as the token", door.name()),
+                            )?;
                         }
                     }
                 }

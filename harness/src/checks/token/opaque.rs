@@ -63,10 +63,7 @@ pub(super) fn add(checks: &mut Checks<'_>) {
     );
 }
 
-fn with_challenge<'t>(
-    cx: &mut Context<'t>,
-    actor: &Actor,
-) -> Result<(Session<'t>, Option<String>), Stop> {
+fn with_challenge<'t>(cx: &mut Context<'t>, actor: &Actor) -> Result<(Session<'t>, Option<String>), Stop> {
     let attempt = cx.attempt(actor)?;
     let answer = cx.send_attempt(&attempt)?;
     cx.control(&answer, "a login with everything right")?;
@@ -82,7 +79,8 @@ fn judge(cx: &Context<'_>, tokens: &[String]) -> Result<(), Stop> {
     if bits >= ENOUGH {
         return Ok(());
     }
-    let shown: Vec<String> = tokens.iter().take(3).map(|token| format!("`{}`", shape(token, tokens))).collect();
+    let shown: Vec<String> =
+        tokens.iter().take(3).map(|token| format!("`{}`", shape(token, tokens))).collect();
     let got = format!(
         "only about {bits:.0} bits of {} tokens in a row are left to guess, as in {}",
         tokens.len(),
@@ -96,7 +94,8 @@ fn judge(cx: &Context<'_>, tokens: &[String]) -> Result<(), Stop> {
 /// A token with a dot for each character that all have in common, so that what changes is seen and no token is told.
 fn shape(token: &str, all: &[String]) -> String {
     let same = |at: usize, byte: u8| all.iter().all(|other| other.as_bytes().get(at) == Some(&byte));
-    let shown = token.bytes().enumerate().map(|(at, byte)| if same(at, byte) { '.' } else { char::from(byte) });
+    let shown =
+        token.bytes().enumerate().map(|(at, byte)| if same(at, byte) { '.' } else { char::from(byte) });
     cut(&shown.collect::<String>(), 80)
 }
 
@@ -117,7 +116,12 @@ impl Known {
                 ("the wallet's address", lower),
             ],
         };
-        if cx.scheme.operations.iter().any(|one| one.request_field(countersign_spec::Role::Identifier).is_some()) {
+        if cx
+            .scheme
+            .operations
+            .iter()
+            .any(|one| one.request_field(countersign_spec::Role::Identifier).is_some())
+        {
             names.push(("the account's name", actor.identifier.clone()));
         }
         let mut texts: Vec<(String, String)> = Vec::new();

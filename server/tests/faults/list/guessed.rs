@@ -62,15 +62,21 @@ fn tokens(list: &mut List) {
             })
         },
     );
-    list.push("tokens are counted", "a token is how many there were before it", "token", guessed, move || {
-        Bend::tokens(move |seen, token| {
-            if !is_of(seen, of) {
-                return token.to_owned();
-            }
-            let number = seen.memory().count("tokens");
-            format!("{:032x}", 0x7000_0000 + number)
-        })
-    });
+    list.push(
+        "tokens are counted",
+        "a token is how many there were before it",
+        "token",
+        guessed,
+        move || {
+            Bend::tokens(move |seen, token| {
+                if !is_of(seen, of) {
+                    return token.to_owned();
+                }
+                let number = seen.memory().count("tokens");
+                format!("{:032x}", 0x7000_0000 + number)
+            })
+        },
+    );
     list.push(
         "a token holds its key",
         "a token is signed with its own time of issue",
@@ -88,7 +94,11 @@ fn tokens(list: &mut List) {
         },
     );
     for (name, does, is) in [
-        ("the word admin is a token", "the token `admin` is left from development", (|_, token| token == "admin") as Is),
+        (
+            "the word admin is a token",
+            "the token `admin` is left from development",
+            (|_, token| token == "admin") as Is,
+        ),
         ("names are tokens", "an account's name is a token for it", |seen, token| {
             let memory = seen.memory();
             token.len() > 4 && memory.issued.values().any(|issued| issued.account.eq_ignore_ascii_case(token))
@@ -164,9 +174,11 @@ fn answers(list: &mut List) {
                 "members of the request replace those of the answer",
                 (|seen, name| seen.body.get(name).cloned()) as Sent,
             ),
-            ("parameters are merged into the answer", "parameters replace members of the answer", |seen, name| {
-                query(seen.req.query.as_deref()?, name).map(Value::String)
-            }),
+            (
+                "parameters are merged into the answer",
+                "parameters replace members of the answer",
+                |seen, name| query(seen.req.query.as_deref()?, name).map(Value::String),
+            ),
         ] {
             list.push(&format!("{} {name}", operation.name), does, "form", &sentence, move || {
                 Bend::after(move |seen, resp| {
@@ -240,7 +252,9 @@ fn merge(of: &Scheme, operation: &countersign_spec::Operation, seen: &Seen<'_>, 
     ];
     for pointer in roles.into_iter().filter_map(|role| pointer_of(operation, role)) {
         let name = pointer.rsplit('/').next().unwrap_or_default();
-        if let Some(value) = sent(seen, name).filter(|_| operation.request.fields.iter().all(|f| f.at.name() != name)) {
+        if let Some(value) =
+            sent(seen, name).filter(|_| operation.request.fields.iter().all(|f| f.at.name() != name))
+        {
             set_pointer(&mut body, pointer, value);
         }
     }

@@ -119,7 +119,8 @@ fn wrong_secrets_end_sessions(of: &'static Scheme) -> Bend {
             memory.notes.extend(ended.into_iter().map(|note| (note, String::new())));
         })),
         ..Bend::decide(|seen| {
-            let ended = seen.token().is_some_and(|token| seen.memory().notes.contains_key(&format!("ended {token}")));
+            let ended =
+                seen.token().is_some_and(|token| seen.memory().notes.contains_key(&format!("ended {token}")));
             if ended { Way::Refuse } else { Way::Pass }
         })
     }
@@ -195,7 +196,10 @@ fn freed_by_the_next(of: &'static Scheme) -> Bend {
         ..Bend::decide(move |seen| {
             let body = format!("used {}", String::from_utf8_lossy(&seen.req.body));
             let memory = seen.memory();
-            let free = memory.notes.get(&body).is_some_and(|address| memory.notes.contains_key(&format!("asked {address}")));
+            let free = memory
+                .notes
+                .get(&body)
+                .is_some_and(|address| memory.notes.contains_key(&format!("asked {address}")));
             if free && is_step(seen, of, Step::Login) { Way::Accept } else { Way::Pass }
         })
     }
@@ -205,14 +209,18 @@ fn names_folded(of: &'static Scheme) -> Bend {
     let note = |name: &str| format!("owner of {}", name.to_lowercase());
     Bend {
         after: Some(Box::new(move |seen, resp| {
-            let name = seen.text(Role::Identifier).filter(|_| is_step(seen, of, Step::Login) && seen.is_success(resp));
+            let name = seen
+                .text(Role::Identifier)
+                .filter(|_| is_step(seen, of, Step::Login) && seen.is_success(resp));
             if let Some(name) = name {
                 seen.memory().notes.insert(note(&name), name);
             }
         })),
         ..Bend::decide(move |seen| {
             let name = seen.text(Role::Identifier).filter(|_| is_step(seen, of, Step::Protected));
-            let replaced = name.is_some_and(|name| seen.memory().notes.get(&note(&name)).is_some_and(|known| *known != name));
+            let replaced = name.is_some_and(|name| {
+                seen.memory().notes.get(&note(&name)).is_some_and(|known| *known != name)
+            });
             if replaced { Way::Refuse } else { Way::Pass }
         })
     }
@@ -222,7 +230,8 @@ fn hours_compared(of: &'static Scheme) -> Bend {
     Bend::decide(move |seen| {
         let text = seen.text(Role::SignedText).filter(|_| is_step(seen, of, Step::Login));
         let now = jiff::Timestamp::now();
-        let near = [now, now - jiff::SignedDuration::from_hours(1)].map(|time| time.strftime("%d/%m/%Y %H:").to_string());
+        let near = [now, now - jiff::SignedDuration::from_hours(1)]
+            .map(|time| time.strftime("%d/%m/%Y %H:").to_string());
         match text {
             Some(text) if !near.iter().any(|hour| text.contains(hour.as_str())) => Way::Refuse,
             _ => Way::Pass,
