@@ -205,7 +205,10 @@ impl<'t> Context<'t> {
     }
 
     /// Makes a wallet known where the target wants that before its first login.
-    fn register(&mut self, actor: Actor) -> Result<Actor, Stop> {
+    ///
+    /// # Errors
+    /// Inconclusive where the target asks for more patience than a check has.
+    pub fn register(&mut self, actor: Actor) -> Result<Actor, Stop> {
         let (Some(registration), true) =
             (&self.scheme.registration, self.gate().is_some_and(|gate| gate.registers()))
         else {

@@ -4,7 +4,6 @@ mod brought;
 mod cased;
 mod curve;
 mod methods;
-mod together;
 
 use crate::actor::Actor;
 use crate::check::{Checks, Group};
@@ -27,7 +26,6 @@ pub(super) fn add(checks: &mut Checks<'_>) {
     curve::add(checks, operation);
     brought::add(checks, operation);
     cased::add(checks);
-    together::add(checks);
     methods::add(checks, operation);
     accounts(checks);
 }

@@ -369,7 +369,8 @@ fn refusals(tour: &mut Tour<'_>) -> Result<(), Stop> {
         draft.path = format!("{}/no-such-route", draft.path.trim_end_matches('/'));
         tour.ask("a path that nobody documents", operation, &draft)?;
     }
-    for operation in &scheme.operations {
+    // What another page describes may know other methods, some of which change something.
+    for operation in scheme.operations.iter().filter(|operation| !operation.sibling) {
         let served = |method: &&str| {
             *method != operation.method && !operation.other_methods.iter().any(|other| other == method)
         };

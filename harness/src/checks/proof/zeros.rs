@@ -84,6 +84,7 @@ fn addresses(cx: &mut Context<'_>) -> Result<(), Stop> {
             return Err(Stop::Inconclusive(format!("no wallet whose address begins with {zeros} was drawn")));
         };
         let actor = Actor::of_wallet(wallet, &mut cx.rng);
+        let actor = cx.register(actor)?;
         let attempt = cx.attempt(&actor)?;
         let answer = cx.send_attempt(&attempt)?;
         cx.must_accept(&answer, &format!("logged in as {}", actor.address))?;

@@ -162,6 +162,7 @@ fn one_name(cx: &mut Context<'_>) -> Result<(), Stop> {
         let answers = together(cx, &logins)?;
         let winners: Vec<_> =
             actors.into_iter().zip(answers).filter(|(_, answer)| answer.accepted()).collect();
+        let mut owner = None;
         for (actor, answer) in winners {
             let session = Context::session_of(&actor, answer);
             let draft = cx.authorized(operation, &session);
@@ -170,6 +171,12 @@ fn one_name(cx: &mut Context<'_>) -> Result<(), Stop> {
                 "logged {CALLERS} new wallets in under one name at the same moment, and asked as one that was let in"
             );
             cx.must_accept(&used, &did)?;
+            if owner.replace(actor).is_some() {
+                let did = format!(
+                    "logged {CALLERS} new wallets in under one name at the same moment, and asked as each that was let in"
+                );
+                return Err(cx.found(&did, "one of them to have the name", &used));
+            }
         }
     }
     Ok(())

@@ -9,6 +9,7 @@ use countersign::draft::set_pointer;
 use countersign::jwt::Jwt;
 use countersign_spec::{Place, Role, Scheme, Step};
 use serde_json::json;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// How a server is bent that serves this scheme.
 type Make = fn(&'static Scheme) -> Bend;
@@ -73,7 +74,7 @@ pub(super) fn of(scheme: &'static Scheme) -> Vec<Fault> {
             "whoever asks for a name meanwhile has it too",
             "a free name is given to all who ask for it at the same moment",
             "race",
-            "a free name that two wallets ask for at once is one wallet's",
+            "wallets that take one name at the same moment do not share it",
             shared_while_asked_for,
         ),
         (
@@ -239,15 +240,25 @@ fn hours_compared(of: &'static Scheme) -> Bend {
     })
 }
 
+/// How long a name counts as being asked for; two requests at the same moment are a few of these apart.
+const MEANWHILE: u128 = 300;
+
 fn shared_while_asked_for(of: &'static Scheme) -> Bend {
     Bend::decide(move |seen| {
         let Some(name) = seen.text(Role::Identifier) else { return Way::Pass };
-        let note = format!("shared {name}");
-        if is_step(seen, of, Step::Login) && seen.inside() > 1 {
-            seen.memory().notes.insert(note, String::new());
-            return Way::Accept;
+        let (asked, shared) = (format!("asked {name}"), format!("shared {name}"));
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_millis());
+        let mut memory = seen.memory();
+        if is_step(seen, of, Step::Login) {
+            let before =
+                memory.notes.insert(asked, now.to_string()).and_then(|text| text.parse::<u128>().ok());
+            if before.is_some_and(|before| now - before < MEANWHILE) {
+                memory.notes.insert(shared, String::new());
+                return Way::Accept;
+            }
+            return Way::Pass;
         }
-        let shared = seen.memory().notes.contains_key(&note);
+        let shared = memory.notes.contains_key(&shared);
         if shared && is_step(seen, of, Step::Protected) { Way::Accept } else { Way::Pass }
     })
 }
