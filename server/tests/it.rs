@@ -39,6 +39,8 @@ mod it {
     mod stores;
     mod support;
     mod swapchat;
+    #[cfg(all(feature = "postgres", feature = "redis"))]
+    mod store_tls;
     mod tls;
     mod vectors;
     mod web3mq;

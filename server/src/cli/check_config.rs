@@ -1,7 +1,8 @@
 //! `check-config`: what a server would run with, and what would keep it from running.
 
 use super::folder::store_kind;
-use super::open_store::open_store;
+use super::given_secrets::GivenSecrets;
+use super::open_store::{check_store, open_store};
 use super::{Args, Problem, lasting_cost, seeds, told};
 use crate::config::{Config, Secret, StoreKind, TokenAlgorithm};
 use crate::env::SystemClock;
@@ -56,7 +57,8 @@ fn problems(args: &Args, config: &Config) -> Vec<Problem> {
         seeds(args, config).map(drop),
         token(config),
         secret("token.ring_secret", config.token.ring_secret.as_ref()),
-        store(args, config),
+        check_store(args, config),
+        config.store.client_key.as_deref().map_or(Ok(()), |key| private("store.client_key", key)),
         keys(args, config),
         config.audit.file.as_deref().map_or(Ok(()), |file| parent("audit.file", file)),
     ];
@@ -87,16 +89,6 @@ fn secret(key: &str, given: Option<&Secret>) -> Result<(), Problem> {
         private(key, path)?;
     }
     given.resolve(key).map(drop).map_err(told)
-}
-
-fn store(args: &Args, config: &Config) -> Result<(), Problem> {
-    let kind = store_kind(args, config);
-    if matches!(kind, StoreKind::Embedded | StoreKind::Memory) {
-        return Ok(());
-    }
-    let url =
-        config.store.url.as_ref().ok_or("this store needs an address: give store.url or --store-url")?;
-    url.resolve().map(drop).map_err(told)
 }
 
 /// The keys that are kept, if there are any yet.
