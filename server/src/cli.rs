@@ -3,6 +3,7 @@
 mod accounts;
 mod announce;
 mod check_config;
+mod control;
 mod folder;
 mod holder;
 mod keys;
@@ -31,7 +32,9 @@ use announce::announce;
 use check_config::CheckConfig;
 use clap::{Parser, ValueEnum as _};
 use countersign_spec::Spec;
-use folder::{Folder, data_folder};
+#[cfg(unix)]
+use control::Control;
+use folder::{Folder, data_folder, store_kind};
 use keys::KeysCommand;
 use observing::Observing;
 use open_store::open_store;
@@ -150,7 +153,7 @@ async fn serve_observed(
     listen: SocketAddr,
     observing: &mut Observing,
 ) -> Result<(), Problem> {
-    let Assembled { login, seeds, store, following: _following } =
+    let Assembled { login, seeds, store, accounts, following: _following } =
         assemble(args, config, folder.map(Folder::path), observing).await?;
     let tls = match &config.tls {
         Some(tls) => Some((tls.load().map_err(told)?, Duration::from_secs(tls.watch_seconds.max(1)))),
@@ -162,6 +165,12 @@ async fn serve_observed(
     let stopping = Stopping::default();
     let operators = observing.listen(config, store, stopping.clone()).await?;
     // Before anybody can know that there is something to stop.
+    #[cfg(unix)]
+    let control = folder.filter(|_| store_kind(args, config) == StoreKind::Embedded).and_then(|folder| {
+        let listening = Control::listen(folder.path(), accounts, observing.observer.clone());
+        let unheard = "accounts can be changed only while this server is stopped";
+        listening.inspect_err(|error| tracing::warn!(%error, "no socket in the data folder: {unheard}")).ok()
+    });
     let mut signals = Signals::new()?;
     AuditEvent::Started.tell();
     announce(address, tls.is_some(), operators, args.dev, &seeds)
@@ -194,6 +203,10 @@ async fn serve_observed(
         Ok(()) = told_again => tracing::warn!("told to stop twice: what was in progress is cut off"),
     }
     Ok(())
+    #[cfg(unix)]
+    if let Some(control) = control {
+        control.close().await;
+    }
 }
 
 /// The settings of all layers.
@@ -220,6 +233,8 @@ struct Assembled {
     seeds: Vec<Seed>,
     store: Arc<dyn Store>,
     following: Option<Following>,
+    #[cfg_attr(not(unix), expect(dead_code, reason = "only a socket in the data folder is for it"))]
+    accounts: Accounts,
 }
 
 async fn assemble(
@@ -276,8 +291,9 @@ async fn assemble(
     if let Some(clock) = movable {
         let store = store.clone();
         builder = builder.dev(DevControls { clock, store, accounts, seeds: seeds.clone() });
+        let accounts = accounts.clone();
     }
-    Ok(Assembled { login: builder.build().map_err(told)?, seeds, store, following })
+    Ok(Assembled { login: builder.build().map_err(told)?, seeds, store, accounts, following })
 }
 
 /// The pool that hashes passwords.
