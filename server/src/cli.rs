@@ -5,6 +5,7 @@ mod announce;
 mod check_config;
 mod control;
 mod folder;
+mod given_secrets;
 mod holder;
 mod keys;
 mod observing;
@@ -31,9 +32,9 @@ use accounts::AccountsCommand;
 use announce::announce;
 use check_config::CheckConfig;
 use clap::{Parser, ValueEnum as _};
-use countersign_spec::Spec;
 #[cfg(unix)]
 use control::Control;
+use countersign_spec::Spec;
 use folder::{Folder, data_folder, store_kind};
 use keys::KeysCommand;
 use observing::Observing;
@@ -164,13 +165,13 @@ async fn serve_observed(
     let address = listener.local_addr().map_err(|error| format!("cannot listen on {listen}: {error}"))?;
     let stopping = Stopping::default();
     let operators = observing.listen(config, store, stopping.clone()).await?;
-    // Before anybody can know that there is something to stop.
     #[cfg(unix)]
     let control = folder.filter(|_| store_kind(args, config) == StoreKind::Embedded).and_then(|folder| {
         let listening = Control::listen(folder.path(), accounts, observing.observer.clone());
         let unheard = "accounts can be changed only while this server is stopped";
         listening.inspect_err(|error| tracing::warn!(%error, "no socket in the data folder: {unheard}")).ok()
     });
+    // Before anybody can know that there is something to stop.
     let mut signals = Signals::new()?;
     AuditEvent::Started.tell();
     announce(address, tls.is_some(), operators, args.dev, &seeds)
@@ -202,11 +203,11 @@ async fn serve_observed(
         () = serving => {}
         Ok(()) = told_again => tracing::warn!("told to stop twice: what was in progress is cut off"),
     }
-    Ok(())
     #[cfg(unix)]
     if let Some(control) = control {
         control.close().await;
     }
+    Ok(())
 }
 
 /// The settings of all layers.
@@ -232,9 +233,9 @@ struct Assembled {
     login: Login,
     seeds: Vec<Seed>,
     store: Arc<dyn Store>,
-    following: Option<Following>,
     #[cfg_attr(not(unix), expect(dead_code, reason = "only a socket in the data folder is for it"))]
     accounts: Accounts,
+    following: Option<Following>,
 }
 
 async fn assemble(
@@ -290,8 +291,8 @@ async fn assemble(
     builder = builder.all_schemes(&settings);
     if let Some(clock) = movable {
         let store = store.clone();
-        builder = builder.dev(DevControls { clock, store, accounts, seeds: seeds.clone() });
         let accounts = accounts.clone();
+        builder = builder.dev(DevControls { clock, store, accounts, seeds: seeds.clone() });
     }
     Ok(Assembled { login: builder.build().map_err(told)?, seeds, store, accounts, following })
 }

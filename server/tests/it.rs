@@ -15,6 +15,8 @@ mod it {
     mod fuzz;
     mod http2;
     mod keys;
+    #[cfg(unix)]
+    mod given_secrets;
     mod limits;
     mod nftrainbow;
     #[cfg(unix)]

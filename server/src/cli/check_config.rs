@@ -4,12 +4,11 @@ use super::folder::store_kind;
 use super::given_secrets::GivenSecrets;
 use super::open_store::{check_store, open_store};
 use super::{Args, Problem, lasting_cost, seeds, told};
-use crate::config::{Config, Secret, StoreKind, TokenAlgorithm};
+use crate::config::{Config, Secret, StoreKind};
 use crate::env::SystemClock;
 use crate::settings::{Layered, Origin};
 use crate::token::LocalKey;
 use crate::token::ring::KeyFile;
-use secrecy::ExposeSecret as _;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -66,20 +65,9 @@ fn problems(args: &Args, config: &Config) -> Vec<Problem> {
 }
 
 fn token(config: &Config) -> Result<(), Problem> {
-    let Some(given) = &config.token.secret else { return Ok(()) };
-    if config.token.algorithm != TokenAlgorithm::Hs256 {
-        return Err(
-            "token.secret goes with token.algorithm = \"HS256\"; leave it out to have keys made".into()
-        );
-    }
-    if config.token.ring_secret.is_some() {
-        return Err(
-            "token.secret is the one key, token.ring_secret seals keys that are made: give only one".into()
-        );
-    }
-    secret("token.secret", Some(given))?;
-    let text = given.resolve("token.secret").map_err(told)?;
-    LocalKey::hs256(text.expose_secret().as_bytes()).map(drop).map_err(told)
+    let Some(given) = GivenSecrets::of(config)? else { return Ok(()) };
+    given.files().try_for_each(|(key, path)| private(key, path))?;
+    given.keys().map(drop)
 }
 
 /// A secret that is there and, in a file, is nobody else's.
