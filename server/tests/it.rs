@@ -4,6 +4,8 @@
 
 mod it {
     mod accounts;
+    #[cfg(unix)]
+    mod audit;
     mod browsers;
     mod cbs;
     mod crash;
@@ -13,10 +15,10 @@ mod it {
     mod framework;
     mod framing;
     mod fuzz;
-    mod http2;
-    mod keys;
     #[cfg(unix)]
     mod given_secrets;
+    mod http2;
+    mod keys;
     mod limits;
     mod nftrainbow;
     #[cfg(unix)]
@@ -37,12 +39,12 @@ mod it {
     #[cfg(unix)]
     mod shutdown;
     mod store_dump;
+    #[cfg(all(feature = "postgres", feature = "redis"))]
+    mod store_tls;
     #[cfg(all(feature = "postgres", feature = "redis", feature = "test-util"))]
     mod stores;
     mod support;
     mod swapchat;
-    #[cfg(all(feature = "postgres", feature = "redis"))]
-    mod store_tls;
     mod tls;
     mod vectors;
     mod web3mq;

@@ -7,7 +7,6 @@ use super::{Args, Problem, lasting_cost, seeds, told};
 use crate::config::{Config, Secret, StoreKind};
 use crate::env::SystemClock;
 use crate::settings::{Layered, Origin};
-use crate::token::LocalKey;
 use crate::token::ring::KeyFile;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -59,7 +58,12 @@ fn problems(args: &Args, config: &Config) -> Vec<Problem> {
         check_store(args, config),
         config.store.client_key.as_deref().map_or(Ok(()), |key| private("store.client_key", key)),
         keys(args, config),
-        config.audit.file.as_deref().map_or(Ok(()), |file| parent("audit.file", file)),
+        match config.audit.file.as_deref() {
+            None if config.audit.required => {
+                Err("audit.required has no audit.file to be written: give one".into())
+            }
+            file => file.map_or(Ok(()), |file| parent("audit.file", file)),
+        },
     ];
     checks.into_iter().filter_map(Result::err).collect()
 }

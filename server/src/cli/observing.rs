@@ -34,7 +34,11 @@ impl Observing {
                 Some(audit)
             }
         };
-        let observer = Observer::new(audit.clone(), Some(metrics.clone()));
+        if config.audit.required && audit.is_none() {
+            return Err("audit.required has no audit.file to be written: give one".into());
+        }
+        let observer =
+            Observer::new(audit.clone(), Some(metrics.clone())).audit_required(config.audit.required);
         Ok(Self { observer, metrics, audit, tasks: Vec::new() })
     }
 
@@ -46,9 +50,7 @@ impl Observing {
                 tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup()).map_err(told)?;
             self.tasks.push(tokio::spawn(async move {
                 while hangups.recv().await.is_some() {
-                    let audit = audit.clone();
-                    // It may have to wait for the writer.
-                    let _ = tokio::task::spawn_blocking(move || audit.reopen()).await;
+                    audit.reopen();
                 }
             }));
         }
@@ -66,19 +68,22 @@ impl Observing {
         let failed = |error| format!("admin.listen: cannot listen on {address}: {error}");
         let listener = TcpListener::bind(address).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        let admin = Admin::new(store, self.metrics.clone(), stopping);
+        let admin = Admin::new(store, self.observer.clone(), stopping);
         self.tasks.push(tokio::spawn(admin.serve(listener)));
         // Its port may have been left to the system.
         Ok(Some(address))
     }
 
-    /// Ends everything; what waits to be written is.
-    pub(super) async fn close(self) {
+    /// Ends everything; what waits to be written is. Says how many events could not be.
+    pub(super) async fn close(self) -> u64 {
         for task in &self.tasks {
             task.abort();
         }
-        if let Some(audit) = self.audit {
-            let _ = tokio::task::spawn_blocking(move || audit.close()).await;
-        }
+        let Some(audit) = self.audit else { return 0 };
+        let lost = tokio::task::spawn_blocking(move || {
+            audit.close();
+            audit.lost()
+        });
+        lost.await.unwrap_or_default()
     }
 }
