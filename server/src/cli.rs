@@ -142,7 +142,7 @@ async fn start(args: Args, layered: Layered) -> Result<(), Problem> {
     observing.follow_hangups()?;
     let observer = observing.observer.clone();
     let served = observer.watch(serve_observed(&args, config, folder.as_ref(), listen, &mut observing)).await;
-    observing.close().await;
+    observing.close(config).await;
     served
 }
 

@@ -67,7 +67,7 @@ pub(super) async fn accounts(args: &Args, config: &Config, command: &AccountsCom
     let change = change(command)?;
     let observing = Observing::begin(config)?;
     let done = observing.observer.watch(change.carry_out(&accounts)).await;
-    let lost = observing.close().await;
+    let lost = observing.close(config).await;
     show(done?)?;
     match lost {
         0 => Ok(()),

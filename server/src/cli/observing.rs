@@ -9,6 +9,7 @@ use crate::observer::Observer;
 use crate::store::Store;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
@@ -74,16 +75,26 @@ impl Observing {
         Ok(Some(address))
     }
 
-    /// Ends everything; what waits to be written is. Says how many events could not be.
-    pub(super) async fn close(self) -> u64 {
+    /// Ends everything; what waits to be written is, if that takes no longer than requests are given. Says
+    /// how many events were not.
+    pub(super) async fn close(self, config: &Config) -> u64 {
+        let limit = Duration::from_secs(config.http.grace_seconds.max(1));
         for task in &self.tasks {
             task.abort();
         }
         let Some(audit) = self.audit else { return 0 };
-        let lost = tokio::task::spawn_blocking(move || {
-            audit.close();
-            audit.lost()
+        let (done, closed) = tokio::sync::oneshot::channel();
+        let closing = audit.clone();
+        // Not a thread of the runtime, which would wait for it: a pipe that nobody reads may hold it for ever.
+        let thread = std::thread::Builder::new().name("countersign-close".into()).spawn(move || {
+            closing.close();
+            let _ = done.send(());
         });
-        lost.await.unwrap_or_default()
+        if thread.is_ok() && tokio::time::timeout(limit, closed).await.is_ok() {
+            return audit.lost();
+        }
+        let lost = audit.lost().saturating_add(u64::try_from(audit.waiting()).unwrap_or(u64::MAX)).max(1);
+        tracing::error!(lost, "the audit log takes nothing, and what waits for it is given up");
+        lost
     }
 }

@@ -4,8 +4,10 @@ use super::operators::{World, ask, signal, wait_for};
 use super::process::{Program, refused};
 use super::support::{Answer, account, try_send};
 use serde_json::{Value, json};
+use std::fs::File;
 use std::net::SocketAddr;
 use std::os::unix::fs::symlink;
+use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 const ADMIN: &str = "[admin]\nlisten = \"127.0.0.1:0\"\n";
@@ -75,6 +77,64 @@ fn with_audit_required_everything_is_refused_while_it_cannot_be_written() {
     signal(&program, "-TERM");
     assert_eq!(program.child.wait().unwrap().code(), Some(0));
     assert_eq!(events(&world), ["start", "refusal", "login", "stop"]);
+}
+
+/// A world whose audit file is a pipe, with these settings of the log and of stopping, and the pipe's other end.
+fn pipe(audit: &str, more: &str) -> (World, std::thread::JoinHandle<File>) {
+    let world = World::new(&format!("{ADMIN}{more}"));
+    let path = world.path("audit.jsonl");
+    assert!(Command::new("mkfifo").arg(&path).status().unwrap().success());
+    let config = std::fs::read_to_string(world.path("c.toml")).unwrap();
+    let config = config.replace("[audit]\n", &format!("[audit]\n{audit}\n"));
+    std::fs::write(world.path("c.toml"), config).unwrap();
+    // Each end is opened once the other is.
+    (world, std::thread::spawn(move || File::open(path).unwrap()))
+}
+
+/// Asks for so many challenges, each of which is an event; all must be given.
+fn flood(program: &Program, count: usize) {
+    let wallet = json!({ "wallet_address": "0x2c7536E3605D9C16a7a3D7b1898e529396a65c23" });
+    for _ in 0..count {
+        assert_eq!(program.post("/login_random_secret", &wallet).checked(), 200);
+    }
+}
+
+#[test]
+fn a_flood_takes_no_more_room_than_it_may_and_each_event_is_written_or_counted() {
+    let (world, reader) = pipe("queue = 50", "");
+    let mut program = world.start();
+    let reader = reader.join().unwrap();
+    flood(&program, 1_500);
+    let figures = String::from_utf8(ask(program.operators(), "/metrics").body).unwrap();
+    let figure = |name: &str| {
+        let line = figures.lines().find(|line| line.starts_with(name)).unwrap();
+        line.rsplit_once(' ').unwrap().1.parse::<usize>().unwrap()
+    };
+    assert_eq!(figure("countersign_audit_waiting"), 50);
+    assert!(figure("countersign_audit_lost_total") > 500, "{figures}");
+    let reading = std::thread::spawn(move || std::io::read_to_string(reader).unwrap());
+    signal(&program, "-TERM");
+    assert_eq!(program.child.wait().unwrap().code(), Some(0));
+    let text = reading.join().unwrap();
+    let told: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let of = |event: &str| told.iter().filter(|line| line["event"] == event).count();
+    let lost: usize = told
+        .iter()
+        .filter(|line| line["event"] == "lost")
+        .map(|line| line["cause"].as_str().unwrap().parse::<usize>().unwrap())
+        .sum();
+    assert_eq!(of("challenge") + of("start") + of("stop") + lost, 1_502);
+}
+
+#[test]
+fn a_log_that_takes_nothing_holds_no_stop_up() {
+    let (world, reader) = pipe("queue = 5", "[http]\ngrace_seconds = 1\n");
+    let mut program = world.start();
+    let held = reader.join().unwrap();
+    flood(&program, 900);
+    signal(&program, "-TERM");
+    assert_eq!(program.child.wait().unwrap().code(), Some(0));
+    drop(held);
 }
 
 #[test]
