@@ -63,6 +63,8 @@ impl RedisStore {
         let client = if encrypted {
             // Said here, where it names the setting; the library would read them anew for every connection.
             tls.config()?;
+            // The library takes the process' own provider of cryptography, of which there may be none yet.
+            let _ = rustls::crypto::ring::default_provider().install_default();
             Client::build_with_tls(info, tls.certificates())
         } else {
             Client::open(info)
