@@ -39,7 +39,7 @@ mod it {
     #[cfg(unix)]
     mod shutdown;
     mod store_dump;
-    #[cfg(all(feature = "postgres", feature = "redis"))]
+    #[cfg(all(feature = "postgres", feature = "redis", feature = "test-util"))]
     mod store_tls;
     #[cfg(all(feature = "postgres", feature = "redis", feature = "test-util"))]
     mod stores;

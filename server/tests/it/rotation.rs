@@ -170,7 +170,7 @@ fn commands_that_cannot_work_say_why() {
     for (arguments, expected) in [
         (&serving(weak.as_str())[..], "token.ring_secret: the signing secret has fewer"),
         (&serving(twice.as_str())[..], "give only one"),
-        (&["keys", "list", "--config", given.as_str()][..], "change it there"),
+        (&["keys", "list", "--config", given.as_str()][..], "replace it there"),
         (&["keys", "list", "--store", "memory"][..], "end with it"),
     ] {
         let (code, text) = refused(arguments);

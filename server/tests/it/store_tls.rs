@@ -3,6 +3,7 @@
 use super::crash::production;
 use super::private::{encrypted, private};
 use super::process::{Program, command};
+use super::stores::recovered;
 use super::support::account;
 use base64::Engine as _;
 use bytes::Bytes;
@@ -150,6 +151,22 @@ async fn a_store_without_tls_is_not_spoken_to_where_tls_was_asked_for() {
         };
         let text = refused(&private, kind, &url, &authority.believed()).await;
         assert!(kind == Kind::Redis || text.contains("does not support TLS"), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn an_encrypted_store_is_found_again_after_a_crash() {
+    let authority = Authority::new();
+    for kind in KINDS {
+        let Some(mut private) = encrypted(kind, authority.certificate("127.0.0.1", None)) else { continue };
+        let store = open(kind, &private.url(), &authority.believed()).await.unwrap();
+        let key = Key::new(Space::Durable, "k");
+        assert!(store.put(&key, Bytes::new(), Timestamp::NEVER, Put::New).await.unwrap());
+        private.crash();
+        assert!(store.get(&key).await.is_err());
+        private.start_again().unwrap();
+        recovered(store.as_ref()).await;
+        assert!(store.get(&key).await.unwrap().is_some());
     }
 }
 

@@ -196,7 +196,7 @@ async fn survives(store: &dyn Store, private: &mut PrivateStore) {
 }
 
 /// Calls until one is answered; each failed one makes room for a new connection.
-async fn recovered(store: &dyn Store) {
+pub(super) async fn recovered(store: &dyn Store) {
     for _ in 0..50 {
         if store.ping().await.is_ok() {
             return;
