@@ -35,7 +35,7 @@ use clap::{Parser, ValueEnum as _};
 #[cfg(unix)]
 use control::Control;
 use countersign_spec::Spec;
-use folder::{Folder, data_folder, store_kind};
+use folder::{Folder, data_folder};
 use keys::KeysCommand;
 use observing::Observing;
 use open_store::open_store;
@@ -166,11 +166,14 @@ async fn serve_observed(
     let stopping = Stopping::default();
     let operators = observing.listen(config, store, stopping.clone()).await?;
     #[cfg(unix)]
-    let control = folder.filter(|_| store_kind(args, config) == StoreKind::Embedded).and_then(|folder| {
-        let listening = Control::listen(folder.path(), accounts, observing.observer.clone());
-        let unheard = "accounts can be changed only while this server is stopped";
-        listening.inspect_err(|error| tracing::warn!(%error, "no socket in the data folder: {unheard}")).ok()
-    });
+    let control =
+        folder.filter(|_| folder::store_kind(args, config) == StoreKind::Embedded).and_then(|folder| {
+            let listening = Control::listen(folder.path(), accounts, observing.observer.clone());
+            let unheard = "accounts can be changed only while this server is stopped";
+            listening
+                .inspect_err(|error| tracing::warn!(%error, "no socket in the data folder: {unheard}"))
+                .ok()
+        });
     // Before anybody can know that there is something to stop.
     let mut signals = Signals::new()?;
     AuditEvent::Started.tell();

@@ -12,6 +12,7 @@ use super::accounts::{Change, Done};
 #[cfg(unix)]
 pub(super) use listen::Control;
 use std::path::{Path, PathBuf};
+#[cfg(unix)]
 use std::time::Duration;
 
 /// Where a server with this data folder listens.
@@ -20,10 +21,13 @@ pub(super) fn path(folder: &Path) -> PathBuf {
 }
 
 /// A change with a password of 1,024 bytes, each of which JSON may write in six.
+#[cfg(unix)]
 const LONGEST: u64 = 16 * 1024;
 /// For a change to arrive, and for its answer to be taken.
+#[cfg(unix)]
 const TRANSFER: Duration = Duration::from_secs(10);
 /// For the answer to come: passwords are hashed in turn with those of logins.
+#[cfg(unix)]
 const ANSWER: Duration = Duration::from_secs(60);
 
 /// A server that listens.

@@ -192,6 +192,32 @@ fn the_socket_is_its_owner_s_alone_and_one_left_by_a_crash_is_in_nobody_s_way() 
 
 #[cfg(unix)]
 #[test]
+fn a_folder_too_deep_for_a_socket_costs_no_more_than_that() {
+    let world = World::new();
+    let deep = world.path(&"a-long-name/".repeat(20));
+    let mut program = Program::start(&["--listen", "127.0.0.1:0", "--data-dir", &deep]);
+    let body = json!({ "username": "ada", "password": "one" });
+    assert_eq!(program.post("/api/v1/user/login", &body).checked(), 401, "it serves");
+    let accounts = |input: &str| {
+        let mut child = command(&["accounts", "add", "ethgas", "ada", "--data-dir", &deep])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+        let output = child.wait_with_output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (code, err) = accounts("one\n");
+    assert_eq!(code, Some(2));
+    assert!(err.contains("takes no changes") || !cfg!(target_os = "linux"), "{err}");
+    terminate(&mut program);
+    assert_eq!(accounts("one\n"), (Some(0), String::new()));
+}
+
+#[cfg(unix)]
+#[test]
 fn what_is_no_change_is_answered_and_a_socket_that_is_gone_names_the_process() {
     use std::io::Read as _;
     let world = World::new();
