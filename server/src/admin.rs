@@ -3,6 +3,7 @@
 //! It asks nobody who he is, so it listens on loopback unless told otherwise, and it only ever tells.
 
 use crate::metrics::Metrics;
+use crate::observer::Observer;
 use crate::store::Store;
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
@@ -21,6 +22,7 @@ use tokio::sync::Semaphore;
 #[derive(Debug, Clone)]
 pub struct Admin {
     store: Arc<dyn Store>,
+    observer: Observer,
     metrics: Metrics,
     stopping: Stopping,
 }
@@ -52,10 +54,11 @@ const HEAD_TIME: Duration = Duration::from_secs(10);
 const PING_TIME: Duration = Duration::from_secs(3);
 
 impl Admin {
-    /// Tells of this store, these figures and this end.
+    /// Tells of this store, the figures of whoever watches, whether he lets anything happen, and this end.
     #[must_use]
-    pub fn new(store: Arc<dyn Store>, metrics: Metrics, stopping: Stopping) -> Self {
-        Self { store, metrics, stopping }
+    pub fn new(store: Arc<dyn Store>, observer: Observer, stopping: Stopping) -> Self {
+        let metrics = observer.metrics().cloned().unwrap_or_default();
+        Self { store, observer, metrics, stopping }
     }
 
     /// Serves as long as it is awaited.
@@ -124,6 +127,9 @@ impl Admin {
     async fn ready(&self) -> (StatusCode, &'static str) {
         if self.stopping.has_begun() {
             return (StatusCode::SERVICE_UNAVAILABLE, r#"{"status":"stopping"}"#);
+        }
+        if self.observer.refuses() {
+            return (StatusCode::SERVICE_UNAVAILABLE, r#"{"status":"unready","audit":"cannot be written"}"#);
         }
         match tokio::time::timeout(PING_TIME, self.store.ping()).await {
             Ok(Ok(())) => (StatusCode::OK, r#"{"status":"ready"}"#),
@@ -199,8 +205,8 @@ mod tests {
     async fn readiness_follows_the_store_and_the_end_and_health_follows_neither() {
         let stopping = Stopping::default();
         let good = Arc::new(MemoryStore::new(Arc::new(SystemClock)));
-        let good = Admin::new(good, Metrics::new(), stopping.clone());
-        let bad = Admin::new(Arc::new(Out), Metrics::new(), stopping.clone());
+        let good = Admin::new(good, Observer::default(), stopping.clone());
+        let bad = Admin::new(Arc::new(Out), Observer::default(), stopping.clone());
         let status =
             async |admin: &Admin, path: &str| admin.answer(&Method::GET, path).await.status().as_u16();
         assert_eq!((status(&good, "/readyz").await, status(&bad, "/readyz").await), (200, 503));

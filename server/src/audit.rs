@@ -3,6 +3,7 @@
 //! They go to the log under the target `countersign::audit`, to the audit log and to the metrics. None holds a secret.
 
 mod log;
+mod queue;
 mod record;
 
 use crate::error::LoginError;

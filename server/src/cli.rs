@@ -3,7 +3,9 @@
 mod accounts;
 mod announce;
 mod check_config;
+mod control;
 mod folder;
+mod given_secrets;
 mod holder;
 mod keys;
 mod observing;
@@ -30,6 +32,8 @@ use accounts::AccountsCommand;
 use announce::announce;
 use check_config::CheckConfig;
 use clap::{Parser, ValueEnum as _};
+#[cfg(unix)]
+use control::Control;
 use countersign_spec::Spec;
 use folder::{Folder, data_folder};
 use keys::KeysCommand;
@@ -138,7 +142,7 @@ async fn start(args: Args, layered: Layered) -> Result<(), Problem> {
     observing.follow_hangups()?;
     let observer = observing.observer.clone();
     let served = observer.watch(serve_observed(&args, config, folder.as_ref(), listen, &mut observing)).await;
-    observing.close().await;
+    observing.close(config).await;
     served
 }
 
@@ -150,7 +154,7 @@ async fn serve_observed(
     listen: SocketAddr,
     observing: &mut Observing,
 ) -> Result<(), Problem> {
-    let Assembled { login, seeds, store, following: _following } =
+    let Assembled { login, seeds, store, accounts, following: _following } =
         assemble(args, config, folder.map(Folder::path), observing).await?;
     let tls = match &config.tls {
         Some(tls) => Some((tls.load().map_err(told)?, Duration::from_secs(tls.watch_seconds.max(1)))),
@@ -161,6 +165,15 @@ async fn serve_observed(
     let address = listener.local_addr().map_err(|error| format!("cannot listen on {listen}: {error}"))?;
     let stopping = Stopping::default();
     let operators = observing.listen(config, store, stopping.clone()).await?;
+    #[cfg(unix)]
+    let control =
+        folder.filter(|_| folder::store_kind(args, config) == StoreKind::Embedded).and_then(|folder| {
+            let listening = Control::listen(folder.path(), accounts, observing.observer.clone());
+            let unheard = "accounts can be changed only while this server is stopped";
+            listening
+                .inspect_err(|error| tracing::warn!(%error, "no socket in the data folder: {unheard}"))
+                .ok()
+        });
     // Before anybody can know that there is something to stop.
     let mut signals = Signals::new()?;
     AuditEvent::Started.tell();
@@ -193,6 +206,10 @@ async fn serve_observed(
         () = serving => {}
         Ok(()) = told_again => tracing::warn!("told to stop twice: what was in progress is cut off"),
     }
+    #[cfg(unix)]
+    if let Some(control) = control {
+        control.close().await;
+    }
     Ok(())
 }
 
@@ -219,6 +236,8 @@ struct Assembled {
     login: Login,
     seeds: Vec<Seed>,
     store: Arc<dyn Store>,
+    #[cfg_attr(not(unix), expect(dead_code, reason = "only a socket in the data folder is for it"))]
+    accounts: Accounts,
     following: Option<Following>,
 }
 
@@ -275,9 +294,10 @@ async fn assemble(
     builder = builder.all_schemes(&settings);
     if let Some(clock) = movable {
         let store = store.clone();
+        let accounts = accounts.clone();
         builder = builder.dev(DevControls { clock, store, accounts, seeds: seeds.clone() });
     }
-    Ok(Assembled { login: builder.build().map_err(told)?, seeds, store, following })
+    Ok(Assembled { login: builder.build().map_err(told)?, seeds, store, accounts, following })
 }
 
 /// The pool that hashes passwords.

@@ -16,7 +16,7 @@ pub mod tls;
 use crate::client::{Encrypted, Peer, Proxies};
 use crate::dev::DevControls;
 use crate::env::Random;
-use crate::error::{LoginError, Malformed};
+use crate::error::{Fault, LoginError, Malformed};
 use crate::observer::{self, Observer};
 use crate::service::{LoginReply, LoginRequest, SchemeService};
 use crate::token::KeyRing;
@@ -152,7 +152,13 @@ impl Router {
         let peer = head.extensions.get::<Peer>().map(|peer| peer.0.ip());
         let source = self.proxies.source(peer, &head.headers);
         let name = served.service.scheme.name();
-        if let Err(error) = served.service.shared.limits.admit(name, source) {
+        let admitted = if self.observer.refuses() {
+            let why = Fault::Unavailable { retry_after: RETRY_AUDIT };
+            Err(LoginError::new(why, "the audit log cannot be written, and audit.required is set"))
+        } else {
+            served.service.shared.limits.admit(name, source)
+        };
+        if let Err(error) = admitted {
             // Before the body is read: who asks too often costs as little as can be.
             let mut response = respond(served, served.service.refuse(&served.operation, &error));
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
@@ -221,6 +227,9 @@ impl Router {
         }
     }
 }
+
+/// Seconds until it is worth asking again, where the audit log cannot be written.
+const RETRY_AUDIT: u32 = 5;
 
 /// That this host is only to be asked over TLS. Without its subdomains, which may be somebody else's business.
 const A_YEAR: &str = "max-age=31536000";

@@ -59,6 +59,7 @@ mod login;
 pub mod metrics;
 pub mod observer;
 pub mod password;
+mod pem;
 pub mod scheme;
 pub mod schemes;
 pub mod service;

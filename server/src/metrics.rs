@@ -38,6 +38,8 @@ struct Inner {
     hashes_waiting: Gauge,
     hashes_shed: Counter,
     audit_lost: Counter,
+    audit_waiting: Gauge,
+    audit_failing: Gauge,
     store_durations: Family<Called, Histogram, fn() -> Histogram>,
     store_errors: Family<Called, Counter>,
     passwords: OnceLock<Passwords>,
@@ -164,6 +166,8 @@ impl Metrics {
             hashes_waiting: Gauge::default(),
             hashes_shed: Counter::default(),
             audit_lost: Counter::default(),
+            audit_waiting: Gauge::default(),
+            audit_failing: Gauge::default(),
             store_durations: Family::new_with_constructor(store_times),
             store_errors: Family::default(),
             passwords: OnceLock::new(),
@@ -195,6 +199,16 @@ impl Metrics {
             inner.hashes_shed.clone(),
         );
         registry.register("audit_lost", "Audit events that could not be written", inner.audit_lost.clone());
+        registry.register(
+            "audit_waiting",
+            "Audit events that wait to be written",
+            inner.audit_waiting.clone(),
+        );
+        registry.register(
+            "audit_failing",
+            "1 while the audit log cannot be written",
+            inner.audit_failing.clone(),
+        );
         registry.register_with_unit(
             "store_call_duration",
             "Calls of the store",
@@ -224,6 +238,8 @@ impl Metrics {
         }
         if let Some(audit) = self.0.audit.get() {
             self.0.audit_lost.inner().store(audit.lost(), Ordering::Relaxed);
+            self.0.audit_waiting.set(i64::try_from(audit.waiting()).unwrap_or(i64::MAX));
+            self.0.audit_failing.set(audit.is_failing().into());
         }
         let mut text = String::new();
         // Writing to a string does not fail.

@@ -21,6 +21,7 @@ tokio::task_local! {
 #[derive(Debug, Clone, Default)]
 pub struct Observer {
     audit: Option<AuditLog>,
+    audit_required: bool,
     metrics: Option<Metrics>,
 }
 
@@ -40,7 +41,20 @@ impl Observer {
     /// Watches with these.
     #[must_use]
     pub const fn new(audit: Option<AuditLog>, metrics: Option<Metrics>) -> Self {
-        Self { audit, metrics }
+        Self { audit, audit_required: false, metrics }
+    }
+
+    /// Lets nothing happen that could not be written to the audit log.
+    #[must_use]
+    pub fn audit_required(mut self, required: bool) -> Self {
+        self.audit_required = required;
+        self
+    }
+
+    /// Whether what happens now has to be written down and might not be.
+    #[must_use]
+    pub fn refuses(&self) -> bool {
+        self.audit_required && self.audit.as_ref().is_some_and(AuditLog::is_in_trouble)
     }
 
     /// The metrics, if there are any.

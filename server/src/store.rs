@@ -13,6 +13,8 @@ pub mod redis;
 #[cfg(any(test, feature = "test-util"))]
 pub mod suite;
 pub mod tables;
+#[cfg(any(feature = "postgres", feature = "redis"))]
+mod tls;
 
 use crate::env::Timestamp;
 use bytes::Bytes;
@@ -28,6 +30,8 @@ pub use memory::MemoryStore;
 pub use postgres::PostgresStore;
 #[cfg(feature = "redis")]
 pub use redis::RedisStore;
+#[cfg(any(feature = "postgres", feature = "redis"))]
+pub use tls::{StoreTls, StoreTlsError};
 
 /// A boxed future that can move between threads.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

@@ -4,6 +4,8 @@
 
 mod it {
     mod accounts;
+    #[cfg(unix)]
+    mod audit;
     mod browsers;
     mod cbs;
     mod crash;
@@ -13,6 +15,8 @@ mod it {
     mod framework;
     mod framing;
     mod fuzz;
+    #[cfg(unix)]
+    mod given_secrets;
     mod http2;
     mod keys;
     mod limits;
@@ -35,6 +39,8 @@ mod it {
     #[cfg(unix)]
     mod shutdown;
     mod store_dump;
+    #[cfg(all(feature = "postgres", feature = "redis", feature = "test-util"))]
+    mod store_tls;
     #[cfg(all(feature = "postgres", feature = "redis", feature = "test-util"))]
     mod stores;
     mod support;

@@ -4,10 +4,11 @@ use super::index::Index;
 use super::{AccountError, Accounts, MAX_PASSWORD, Record, Seed, Writing};
 use crate::error::LoginError;
 use secrecy::{ExposeSecret as _, SecretString};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
 /// An account as an operator sees it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Listed {
     /// Its number within the scheme.
     pub number: u64,

@@ -1,14 +1,15 @@
 //! Where audit events are written: by a thread of its own, to a file that is only appended to.
 //!
-//! Nobody who logs in waits for the disk. The queue ends; what finds no place in it is lost, counted, and the loss is
-//! itself written down as soon as something can be.
+//! Nobody who logs in waits for the disk. What cannot be written now waits, up to a number of events and of bytes, and is
+//! tried again each second. What finds no place is lost, counted, and the loss is itself written down as soon as
+//! something can be. Whoever must not lose anything asks [`AuditLog::is_in_trouble`] before he does what is to be told.
 
+use super::queue::{Job, Queue};
 use super::record::Record;
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
@@ -17,16 +18,9 @@ use std::thread::JoinHandle;
 /// Cloning is cheap; all clones are the same log.
 #[derive(Debug, Clone)]
 pub struct AuditLog {
-    sender: SyncSender<Message>,
-    lost: Arc<AtomicU64>,
+    queue: Arc<Queue>,
+    failing: Arc<AtomicBool>,
     writer: Arc<Mutex<Option<JoinHandle<()>>>>,
-}
-
-#[derive(Debug)]
-enum Message {
-    Line(Vec<u8>),
-    Reopen,
-    End,
 }
 
 /// What lines go to.
@@ -37,7 +31,7 @@ enum Target {
 }
 
 impl AuditLog {
-    /// Opens a file, or standard output where the path is `-`. So many events may wait to be written.
+    /// Opens a file, or standard output where the path is `-`. So many events may wait to be written, and so many KiB.
     ///
     /// # Errors
     /// When the file can be neither opened nor made, or no thread started.
@@ -47,41 +41,54 @@ impl AuditLog {
         } else {
             Target::File { path: path.to_owned(), file: append(path)? }
         };
-        let (sender, receiver) = sync_channel(queue.max(1));
-        let lost = Arc::new(AtomicU64::new(0));
-        let mut writer = Writer { target, lost: lost.clone(), told: 0, failing: false };
-        let thread = std::thread::Builder::new()
-            .name("countersign-audit".into())
-            .spawn(move || writer.run(&receiver))?;
-        Ok(Self { sender, lost, writer: Arc::new(Mutex::new(Some(thread))) })
+        let queue = Arc::new(Queue::new(queue.max(1)));
+        let failing = Arc::new(AtomicBool::new(false));
+        let writer = Writer::new(target, queue.clone(), failing.clone());
+        let thread =
+            std::thread::Builder::new().name("countersign-audit".into()).spawn(move || writer.run())?;
+        Ok(Self { queue, failing, writer: Arc::new(Mutex::new(Some(thread))) })
     }
 
     /// Hands an event to the writer, or loses and counts it where too many wait.
     pub(crate) fn write(&self, record: &Record<'_>) {
-        if let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) =
-            self.sender.try_send(Message::Line(record.line()))
-        {
-            self.lost.fetch_add(1, Ordering::Relaxed);
-        }
+        self.queue.push(record.line());
     }
 
     /// Events that could not be written since the start.
     #[must_use]
     pub fn lost(&self) -> u64 {
-        self.lost.load(Ordering::Relaxed)
+        self.queue.lost()
     }
 
-    /// Opens the file again, for whoever has moved the old one away. Waits where the queue is full.
+    /// Events that wait to be written.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.queue.waiting()
+    }
+
+    /// Whether the last attempt to write failed. What waits is tried again.
+    #[must_use]
+    pub fn is_failing(&self) -> bool {
+        self.failing.load(Ordering::Relaxed)
+    }
+
+    /// Whether what happens now might not be written: the last attempt failed, or half of the places are taken.
+    #[must_use]
+    pub fn is_in_trouble(&self) -> bool {
+        self.is_failing() || self.queue.is_half_full()
+    }
+
+    /// Opens the file again, for whoever has moved the old one away.
     pub fn reopen(&self) {
-        // Without a writer nothing is open.
-        let _ = self.sender.send(Message::Reopen);
+        self.queue.reopen();
     }
 
-    /// Writes what waits, has the disk keep it, and ends. What comes afterwards is lost and counted.
+    /// Writes what waits, has the disk keep it, and ends. What cannot be written then is lost and counted, and so is what
+    /// comes afterwards.
     pub fn close(&self) {
         let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        self.queue.close();
         if let Some(writer) = writer {
-            let _ = self.sender.send(Message::End);
             let _ = writer.join();
         }
     }
@@ -90,96 +97,154 @@ impl AuditLog {
 #[derive(Debug)]
 struct Writer {
     target: Target,
-    lost: Arc<AtomicU64>,
-    /// Losses that stand in the log already.
-    told: u64,
-    /// Whether the last attempt failed, which is logged once.
-    failing: bool,
+    queue: Arc<Queue>,
+    failing: Arc<AtomicBool>,
+    /// Whole lines, of which this many bytes are written.
+    batch: Vec<u8>,
+    written: usize,
+    /// Losses that the log tells of once the batch is written.
+    telling: u64,
 }
 
-/// Bytes that are written at once at most.
-const BATCH: usize = 64 * 1024;
-
 impl Writer {
-    fn run(&mut self, receiver: &Receiver<Message>) {
-        let mut batch = Vec::with_capacity(BATCH);
-        while let Ok(first) = receiver.recv() {
-            let mut lines = 0;
-            let mut next = Some(first);
-            let mut end = false;
-            let mut reopen = false;
-            while let Some(message) = next.take() {
-                match message {
-                    Message::Line(line) => {
-                        batch.extend_from_slice(&line);
-                        lines += 1;
+    fn new(target: Target, queue: Arc<Queue>, failing: Arc<AtomicBool>) -> Self {
+        // What a crash has left half written shall not spoil the first line of ours.
+        let batch = if target.is_torn() { b"\n".to_vec() } else { Vec::new() };
+        Self { target, queue, failing, batch, written: 0, telling: 0 }
+    }
+
+    fn run(mut self) {
+        loop {
+            let job = if self.is_behind() {
+                self.queue.wait_to_try_again()
+            } else {
+                self.queue.wait_for_lines(&mut self.batch, self.telling)
+            };
+            let tried = match job {
+                Job::Reopen => self.reopen(),
+                Job::Write { lost } => {
+                    if lost > self.telling && !self.is_behind() {
+                        self.batch.extend_from_slice(&Record::lost(lost - self.telling).line());
+                        self.telling = lost;
                     }
-                    Message::Reopen => reopen = true,
-                    Message::End => end = true,
+                    Ok(())
                 }
-                if batch.len() < BATCH && !end && !reopen {
-                    next = receiver.try_recv().ok();
-                }
-            }
-            self.put(&mut batch, lines);
-            if reopen {
-                self.reopen();
-            }
-            if end {
-                if let Target::File { file, .. } = &self.target {
-                    // What cannot be flushed was written all the same.
-                    let _ = file.sync_all();
-                }
-                return;
-            }
+                Job::End => return self.end(),
+            };
+            let tried = tried.and_then(|()| self.put());
+            self.tell(tried);
         }
     }
 
-    /// Writes a batch whole, so that lines of two programs never mix, and empties it.
-    fn put(&mut self, batch: &mut Vec<u8>, lines: u64) {
-        let lost = self.lost.load(Ordering::Relaxed);
-        if lost > self.told {
-            batch.extend_from_slice(&Record::lost(lost - self.told).line());
-        }
-        let written = if batch.is_empty() { Ok(()) } else { self.target.write(batch) };
-        batch.clear();
-        match written {
-            Ok(()) => {
-                self.told = lost;
-                self.failing = false;
+    /// Whether a batch was tried and could not be written whole.
+    fn is_behind(&self) -> bool {
+        self.failing.load(Ordering::Relaxed) && !self.batch.is_empty()
+    }
+
+    fn put(&mut self) -> io::Result<()> {
+        write_on(&mut self.target, &self.batch, &mut self.written)?;
+        self.target.flush()?;
+        self.batch.clear();
+        self.written = 0;
+        Ok(())
+    }
+
+    /// Says that it fails, and that it no longer does; each once.
+    fn tell(&self, tried: io::Result<()>) {
+        let failed = tried.is_err();
+        let failed_before = self.failing.swap(failed, Ordering::Relaxed);
+        match tried {
+            Err(error) if !failed_before => {
+                tracing::error!(%error, "the audit log cannot be written; events wait, are tried again each second, and are lost once too many wait");
             }
-            Err(error) => {
-                self.lost.fetch_add(lines, Ordering::Relaxed);
-                if !self.failing {
-                    tracing::error!(%error, "audit events cannot be written and are lost");
-                }
-                self.failing = true;
+            Ok(()) if failed_before => {
+                tracing::warn!(lost = self.queue.lost(), "the audit log is written again");
             }
+            _ => {}
         }
     }
 
-    fn reopen(&mut self) {
-        let Target::File { path, file } = &mut self.target else { return };
+    /// Goes on in another file, with the whole of a line that was begun in the old one.
+    fn reopen(&mut self) -> io::Result<()> {
+        let Target::File { path, file } = &mut self.target else { return Ok(()) };
         match append(path) {
             Ok(fresh) => *file = fresh,
             Err(error) => {
                 tracing::error!(%error, path = %path.display(), "the audit file could not be opened again; the old one is used");
+                return Ok(());
+            }
+        }
+        let whole = self.batch[..self.written].iter().rposition(|byte| *byte == b'\n');
+        self.written = whole.map_or(0, |at| at + 1);
+        Ok(())
+    }
+
+    /// Tries what is left once more. Whoever stops the program waits for this.
+    fn end(mut self) {
+        self.queue.drain(&mut self.batch);
+        match self.put() {
+            Ok(()) => {
+                if let Target::File { file, .. } = &self.target {
+                    // What cannot be flushed was written all the same.
+                    let _ = file.sync_all();
+                }
+            }
+            Err(error) => {
+                let unwritten = self.batch[self.written..].split_inclusive(|byte| *byte == b'\n');
+                let lines = unwritten.filter(|line| line.len() > 1).count();
+                self.queue.lose(u64::try_from(lines).unwrap_or(u64::MAX));
+                tracing::error!(%error, lost = self.queue.lost(), "audit events were not written and are lost");
             }
         }
     }
 }
 
 impl Target {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        match self {
-            Self::File { file, .. } => file.write_all(bytes),
-            Self::Stdout => {
-                let mut out = io::stdout().lock();
-                out.write_all(bytes)?;
-                out.flush()
+    /// Whether the last line there has no end.
+    fn is_torn(&self) -> bool {
+        let Self::File { path, .. } = self else { return false };
+        let last = || {
+            let mut file = File::open(path)?;
+            // Of something else than a file, which has no end, nothing is read.
+            if !file.metadata()?.is_file() || file.seek(SeekFrom::End(0))? == 0 {
+                return Ok(b'\n');
             }
+            let mut last = [0];
+            file.seek(SeekFrom::End(-1))?;
+            file.read_exact(&mut last)?;
+            Ok::<_, io::Error>(last[0])
+        };
+        last().is_ok_and(|last| last != b'\n')
+    }
+}
+
+impl Write for Target {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::File { file, .. } => file.write(bytes),
+            Self::Stdout => io::stdout().lock().write(bytes),
         }
     }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::File { .. } => Ok(()),
+            Self::Stdout => io::stdout().lock().flush(),
+        }
+    }
+}
+
+/// Writes what is not written yet, and says how far it came also where it fails.
+fn write_on(out: &mut impl Write, bytes: &[u8], written: &mut usize) -> io::Result<()> {
+    while *written < bytes.len() {
+        match out.write(&bytes[*written..]) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(count) => *written += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }
 
 /// A file that is only appended to, and that only its owner may read.
@@ -192,76 +257,4 @@ fn append(path: &Path) -> io::Result<File> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::{Act, AuditEvent};
-    use super::*;
-
-    fn record(subject: &str) -> Record<'_> {
-        Record::of(&AuditEvent::LoggedIn(Act { scheme: "s", operation: "o", subject }), None, None)
-    }
-
-    fn subjects(path: &Path) -> Vec<String> {
-        let text = std::fs::read_to_string(path).unwrap();
-        let lines = text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
-        lines.map(|line| line["subject"].as_str().unwrap_or_default().to_owned()).collect()
-    }
-
-    #[test]
-    fn events_are_appended_to_a_private_file_and_a_moved_one_is_followed_by_another() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("audit.jsonl");
-        let log = AuditLog::open(&path, 8).unwrap();
-        log.write(&record("a"));
-        log.close();
-        let log = AuditLog::open(&path, 8).unwrap();
-        log.write(&record("b"));
-        log.reopen();
-        let moved = folder.path().join("old");
-        std::fs::rename(&path, &moved).unwrap();
-        log.reopen();
-        log.write(&record("c"));
-        log.close();
-        assert_eq!([subjects(&moved), subjects(&path)].concat(), ["a", "b", "c"]);
-        assert_eq!(log.lost(), 0);
-        log.write(&record("d"));
-        assert_eq!(log.lost(), 1, "it is closed");
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt as _;
-            assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-        }
-    }
-
-    #[test]
-    fn what_finds_no_place_is_counted_and_the_loss_is_written_down() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("audit.jsonl");
-        let (sender, receiver) = sync_channel(2);
-        let lost = Arc::new(AtomicU64::new(0));
-        let log = AuditLog { sender, lost: lost.clone(), writer: Arc::default() };
-        for subject in ["a", "b", "c", "d", "e"] {
-            log.write(&record(subject));
-        }
-        assert_eq!(log.lost(), 3);
-        drop(log);
-        let target = Target::File { path: path.clone(), file: append(&path).unwrap() };
-        Writer { target, lost, told: 0, failing: false }.run(&receiver);
-        assert_eq!(subjects(&path), ["a", "b", ""]);
-        let text = std::fs::read_to_string(&path).unwrap();
-        assert!(text.lines().last().unwrap().contains("\"event\":\"lost\",\"cause\":\"3\""), "{text}");
-    }
-
-    #[cfg(target_os = "linux")]
-    #[test]
-    fn a_full_disk_loses_events_and_stops_nobody() {
-        let log = AuditLog::open(Path::new("/dev/full"), 8).unwrap();
-        log.write(&record("a"));
-        log.close();
-        assert_eq!(log.lost(), 1);
-    }
-
-    #[test]
-    fn a_file_that_cannot_be_is_an_error_at_the_start() {
-        assert!(AuditLog::open(Path::new("/nonexistent/audit.jsonl"), 8).is_err());
-    }
-}
+mod tests;

@@ -1,14 +1,13 @@
 //! `check-config`: what a server would run with, and what would keep it from running.
 
 use super::folder::store_kind;
-use super::open_store::open_store;
+use super::given_secrets::GivenSecrets;
+use super::open_store::{check_store, open_store};
 use super::{Args, Problem, lasting_cost, seeds, told};
-use crate::config::{Config, Secret, StoreKind, TokenAlgorithm};
+use crate::config::{Config, Secret, StoreKind};
 use crate::env::SystemClock;
 use crate::settings::{Layered, Origin};
-use crate::token::LocalKey;
 use crate::token::ring::KeyFile;
-use secrecy::ExposeSecret as _;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -56,28 +55,23 @@ fn problems(args: &Args, config: &Config) -> Vec<Problem> {
         seeds(args, config).map(drop),
         token(config),
         secret("token.ring_secret", config.token.ring_secret.as_ref()),
-        store(args, config),
+        check_store(args, config),
+        config.store.client_key.as_deref().map_or(Ok(()), |key| private("store.client_key", key)),
         keys(args, config),
-        config.audit.file.as_deref().map_or(Ok(()), |file| parent("audit.file", file)),
+        match config.audit.file.as_deref() {
+            None if config.audit.required => {
+                Err("audit.required has no audit.file to be written: give one".into())
+            }
+            file => file.map_or(Ok(()), |file| parent("audit.file", file)),
+        },
     ];
     checks.into_iter().filter_map(Result::err).collect()
 }
 
 fn token(config: &Config) -> Result<(), Problem> {
-    let Some(given) = &config.token.secret else { return Ok(()) };
-    if config.token.algorithm != TokenAlgorithm::Hs256 {
-        return Err(
-            "token.secret goes with token.algorithm = \"HS256\"; leave it out to have keys made".into()
-        );
-    }
-    if config.token.ring_secret.is_some() {
-        return Err(
-            "token.secret is the one key, token.ring_secret seals keys that are made: give only one".into()
-        );
-    }
-    secret("token.secret", Some(given))?;
-    let text = given.resolve("token.secret").map_err(told)?;
-    LocalKey::hs256(text.expose_secret().as_bytes()).map(drop).map_err(told)
+    let Some(given) = GivenSecrets::of(config)? else { return Ok(()) };
+    given.files().try_for_each(|(key, path)| private(key, path))?;
+    given.keys().map(drop)
 }
 
 /// A secret that is there and, in a file, is nobody else's.
@@ -87,16 +81,6 @@ fn secret(key: &str, given: Option<&Secret>) -> Result<(), Problem> {
         private(key, path)?;
     }
     given.resolve(key).map(drop).map_err(told)
-}
-
-fn store(args: &Args, config: &Config) -> Result<(), Problem> {
-    let kind = store_kind(args, config);
-    if matches!(kind, StoreKind::Embedded | StoreKind::Memory) {
-        return Ok(());
-    }
-    let url =
-        config.store.url.as_ref().ok_or("this store needs an address: give store.url or --store-url")?;
-    url.resolve().map(drop).map_err(told)
 }
 
 /// The keys that are kept, if there are any yet.

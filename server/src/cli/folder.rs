@@ -49,7 +49,11 @@ pub(super) fn data_folder(args: &Args, config: &Config) -> Result<Option<Folder>
         (None, _) => Folder::Kept(PathBuf::from("countersign-data")),
     };
     let path = folder.path();
-    std::fs::create_dir_all(path)
-        .map_err(|error| format!("cannot make the folder {}: {error}", path.display()))?;
+    let mut making = std::fs::DirBuilder::new();
+    making.recursive(true);
+    // Hashes of passwords are in it. A folder that is there already is left as it was meant.
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut making, 0o700);
+    making.create(path).map_err(|error| format!("cannot make the folder {}: {error}", path.display()))?;
     Ok(Some(folder))
 }

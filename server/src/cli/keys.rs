@@ -57,7 +57,10 @@ pub(super) async fn keys(args: &Args, config: &Config, command: &KeysCommand) ->
 
 async fn home(args: &Args, config: &Config) -> Result<RingHome, Problem> {
     if config.token.secret.is_some() {
-        return Err("token.secret is the one key: change it there and start the server again".into());
+        return Err(
+            "token.secret is the one key that signs: replace it there, with the old one named in token.accepted_secrets"
+                .into(),
+        );
     }
     let random: Arc<dyn Random> = Arc::new(SystemRandom);
     let folder = data_folder(args, config)?;

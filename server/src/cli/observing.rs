@@ -9,6 +9,7 @@ use crate::observer::Observer;
 use crate::store::Store;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
@@ -34,7 +35,11 @@ impl Observing {
                 Some(audit)
             }
         };
-        let observer = Observer::new(audit.clone(), Some(metrics.clone()));
+        if config.audit.required && audit.is_none() {
+            return Err("audit.required has no audit.file to be written: give one".into());
+        }
+        let observer =
+            Observer::new(audit.clone(), Some(metrics.clone())).audit_required(config.audit.required);
         Ok(Self { observer, metrics, audit, tasks: Vec::new() })
     }
 
@@ -46,9 +51,7 @@ impl Observing {
                 tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup()).map_err(told)?;
             self.tasks.push(tokio::spawn(async move {
                 while hangups.recv().await.is_some() {
-                    let audit = audit.clone();
-                    // It may have to wait for the writer.
-                    let _ = tokio::task::spawn_blocking(move || audit.reopen()).await;
+                    audit.reopen();
                 }
             }));
         }
@@ -66,19 +69,32 @@ impl Observing {
         let failed = |error| format!("admin.listen: cannot listen on {address}: {error}");
         let listener = TcpListener::bind(address).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        let admin = Admin::new(store, self.metrics.clone(), stopping);
+        let admin = Admin::new(store, self.observer.clone(), stopping);
         self.tasks.push(tokio::spawn(admin.serve(listener)));
         // Its port may have been left to the system.
         Ok(Some(address))
     }
 
-    /// Ends everything; what waits to be written is.
-    pub(super) async fn close(self) {
+    /// Ends everything; what waits to be written is, if that takes no longer than requests are given. Says
+    /// how many events were not.
+    pub(super) async fn close(self, config: &Config) -> u64 {
+        let limit = Duration::from_secs(config.http.grace_seconds.max(1));
         for task in &self.tasks {
             task.abort();
         }
-        if let Some(audit) = self.audit {
-            let _ = tokio::task::spawn_blocking(move || audit.close()).await;
+        let Some(audit) = self.audit else { return 0 };
+        let (done, closed) = tokio::sync::oneshot::channel();
+        let closing = audit.clone();
+        // Not a thread of the runtime, which would wait for it: a pipe that nobody reads may hold it for ever.
+        let thread = std::thread::Builder::new().name("countersign-close".into()).spawn(move || {
+            closing.close();
+            let _ = done.send(());
+        });
+        if thread.is_ok() && tokio::time::timeout(limit, closed).await.is_ok() {
+            return audit.lost();
         }
+        let lost = audit.lost().saturating_add(u64::try_from(audit.waiting()).unwrap_or(u64::MAX)).max(1);
+        tracing::error!(lost, "the audit log takes nothing, and what waits for it is given up");
+        lost
     }
 }

@@ -26,18 +26,48 @@ pub(super) async fn open_store(
     }
 }
 
+/// What can be seen of the store's settings without asking the store.
+pub(super) fn check_store(args: &Args, config: &Config) -> Result<(), Problem> {
+    match store_kind(args, config) {
+        StoreKind::Memory | StoreKind::Embedded => Ok(()),
+        #[cfg(feature = "redis")]
+        StoreKind::Redis => {
+            let url = url(args, config, REDIS)?;
+            crate::store::RedisStore::check(&url, &config.store.tls().map_err(told)?).map_err(told)
+        }
+        #[cfg(feature = "postgres")]
+        StoreKind::Postgres => {
+            let url = url(args, config, POSTGRES)?;
+            crate::store::PostgresStore::check(&url, &config.store.tls().map_err(told)?).map_err(told)
+        }
+        #[cfg(not(feature = "redis"))]
+        StoreKind::Redis => Err(left_out("redis")),
+        #[cfg(not(feature = "postgres"))]
+        StoreKind::Postgres => Err(left_out("postgres")),
+    }
+}
+
+/// How an address looks.
+#[cfg(feature = "redis")]
+const REDIS: &str = "redis://127.0.0.1:6379";
+#[cfg(feature = "postgres")]
+const POSTGRES: &str = "postgres://user@127.0.0.1/countersign";
+
 #[cfg(feature = "redis")]
 async fn redis(args: &Args, config: &Config, clock: Arc<dyn Clock>) -> Result<Arc<dyn Store>, Problem> {
-    let url = url(args, config, "redis://127.0.0.1:6379")?;
+    let url = url(args, config, REDIS)?;
+    let tls = config.store.tls().map_err(told)?;
     let (prefix, limits) = (&config.store.prefix, limits(config));
-    Ok(Arc::new(crate::store::RedisStore::open(&url, prefix, limits, clock).await.map_err(told)?))
+    Ok(Arc::new(crate::store::RedisStore::open(&url, &tls, prefix, limits, clock).await.map_err(told)?))
 }
 
 #[cfg(feature = "postgres")]
 async fn postgres(args: &Args, config: &Config, clock: Arc<dyn Clock>) -> Result<Arc<dyn Store>, Problem> {
-    let url = url(args, config, "postgres://user@127.0.0.1/countersign")?;
+    let url = url(args, config, POSTGRES)?;
+    let tls = config.store.tls().map_err(told)?;
     let (connections, limits) = (config.store.connections, limits(config));
-    Ok(Arc::new(crate::store::PostgresStore::open(&url, connections, limits, clock).await.map_err(told)?))
+    let opened = crate::store::PostgresStore::open(&url, &tls, connections, limits, clock).await;
+    Ok(Arc::new(opened.map_err(told)?))
 }
 
 #[cfg(not(feature = "redis"))]

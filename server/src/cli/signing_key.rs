@@ -1,13 +1,13 @@
 //! The keys that sign tokens: given, kept, or made.
 
 use super::folder::store_kind;
+use super::given_secrets::GivenSecrets;
 use super::{Args, Problem, told};
-use crate::config::{Config, StoreKind, TokenAlgorithm};
+use crate::config::{Config, StoreKind};
 use crate::env::{Clock, Random};
 use crate::store::Store;
+use crate::token::KeyRing;
 use crate::token::ring::{Follower, Following, KeptRing, KeyFile, RingError, RingHome, SealedRing};
-use crate::token::{KeyRing, LocalKey};
-use secrecy::ExposeSecret as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -27,21 +27,9 @@ pub(super) async fn signing_keys(
     random: &Arc<dyn Random>,
 ) -> Result<SigningKeys, Problem> {
     let algorithm = config.token.algorithm;
-    if let Some(secret) = &config.token.secret {
-        if algorithm != TokenAlgorithm::Hs256 {
-            return Err(
-                "token.secret goes with token.algorithm = \"HS256\"; leave it out to have keys made".into()
-            );
-        }
-        if config.token.ring_secret.is_some() {
-            return Err(
-                "token.secret is the one key, token.ring_secret seals keys that are made: give only one"
-                    .into(),
-            );
-        }
-        let secret = secret.resolve("token.secret").map_err(told)?;
-        let key = LocalKey::hs256(secret.expose_secret().as_bytes()).map_err(told)?;
-        return Ok(SigningKeys { ring: KeyRing::new(Arc::new(key)), following: None });
+    if let Some(given) = GivenSecrets::of(config)? {
+        let ring = KeyRing::of(given.keys()?);
+        return Ok(SigningKeys { following: given.follow(ring.clone()), ring });
     }
     let now = clock.now();
     let fresh = || KeptRing::fresh(algorithm, now, random.as_ref());

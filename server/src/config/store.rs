@@ -2,6 +2,8 @@
 
 use super::secret::{self, SecretText};
 use super::{ConfigError, Secret, resolve};
+#[cfg(any(feature = "postgres", feature = "redis"))]
+use crate::store::{StoreTls, StoreTlsError};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::convert::Infallible;
@@ -18,6 +20,13 @@ pub struct StoreConfig {
     pub data_dir: Option<PathBuf>,
     /// Where Redis or PostgreSQL is and how to log in, as `env:NAME`, `file:PATH` or in place.
     pub url: Option<StoreUrl>,
+    /// PEM file with the authorities that vouch for Redis or PostgreSQL; without it those the system believes do. TLS is
+    /// spoken where the address asks for it, `rediss://` or `sslmode=require`, and always verified.
+    pub ca: Option<PathBuf>,
+    /// PEM file with a certificate of this server's own, for a Redis or PostgreSQL that asks for one.
+    pub client_cert: Option<PathBuf>,
+    /// PEM file of that certificate's key.
+    pub client_key: Option<PathBuf>,
     /// What every key in Redis begins with. Deployments that share a Redis need different ones; in PostgreSQL each has a
     /// database or a schema of its own.
     pub prefix: String,
@@ -33,10 +42,24 @@ impl Default for StoreConfig {
             kind: None,
             data_dir: None,
             url: None,
+            ca: None,
+            client_cert: None,
+            client_key: None,
             prefix: "countersign".into(),
             connections: 16,
             answer_seconds: 2,
         }
+    }
+}
+
+#[cfg(any(feature = "postgres", feature = "redis"))]
+impl StoreConfig {
+    /// Reads the files for TLS.
+    ///
+    /// # Errors
+    /// As [`StoreTls::load`].
+    pub fn tls(&self) -> Result<StoreTls, StoreTlsError> {
+        StoreTls::load(self.ca.as_deref(), self.client_cert.as_deref(), self.client_key.as_deref())
     }
 }
 

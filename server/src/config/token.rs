@@ -1,6 +1,6 @@
 //! How tokens are signed.
 
-use super::Secret;
+use super::{Moment, Secret};
 use crate::token::SessionLimits;
 pub use crate::token::TokenAlgorithm;
 use serde::{Deserialize, Serialize};
@@ -16,6 +16,11 @@ pub struct TokenConfig {
     pub algorithm: TokenAlgorithm,
     /// A secret for HS256, as `env:NAME`, `file:PATH` or in place; if absent, keys are made, kept and rotated.
     pub secret: Option<Secret>,
+    /// Secrets that sign nothing and whose tokens are taken all the same, each as `env:NAME`, `file:PATH` or in place: the
+    /// one before, for as long as its tokens last; and where several servers share the secret, the one to come.
+    pub accepted_secrets: Vec<Secret>,
+    /// From this moment on those are no longer taken; without it they are until they are left out.
+    pub accepted_until: Option<Moment>,
     /// What seals those keys in the store, as `env:NAME`, `file:PATH` or in place: for replicas, which share them that
     /// way. If absent, they are kept in the data folder.
     pub ring_secret: Option<Secret>,
@@ -66,6 +71,8 @@ impl Default for TokenConfig {
             issuer: "countersign".into(),
             algorithm: TokenAlgorithm::Hs256,
             secret: None,
+            accepted_secrets: Vec::new(),
+            accepted_until: None,
             ring_secret: None,
             session: SessionConfig::default(),
         }

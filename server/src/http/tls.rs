@@ -1,7 +1,6 @@
 //! TLS that ends in this process, with a certificate that may change while it runs.
 
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use crate::pem;
 use rustls::server::{ClientHello, ResolvesServerCert, ServerConfig};
 use rustls::sign::CertifiedKey;
 use rustls::version::{TLS12, TLS13};
@@ -9,6 +8,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
+use zeroize::Zeroizing;
 
 /// A certificate and its key, read from two PEM files; TLS 1.2 and 1.3, HTTP/2 and HTTP/1.1 by ALPN.
 ///
@@ -173,15 +173,13 @@ fn read(cert: &Path, key: &Path) -> Result<CertifiedKey, TlsError> {
         what,
         cause,
     };
-    let no_chain = |cause: String| file("cert", cert, "certificate", cause);
-    let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_file_iter(cert)
-        .and_then(Iterator::collect)
-        .map_err(|error| no_chain(error.to_string()))?;
-    if chain.is_empty() {
-        return Err(no_chain("there is none".into()));
-    }
-    let secret = PrivateKeyDer::from_pem_file(key)
-        .map_err(|error| file("key", key, "private key", error.to_string()))?;
+    let bytes = |path| std::fs::read(path).map(Zeroizing::new).map_err(|error| error.to_string());
+    let chain = bytes(cert)
+        .and_then(|pem| pem::certificates(&pem))
+        .map_err(|cause| file("cert", cert, "certificate", cause))?;
+    let secret = bytes(key)
+        .and_then(|pem| pem::private_key(&pem))
+        .map_err(|cause| file("key", key, "private key", cause))?;
     CertifiedKey::from_der(chain, secret, &rustls::crypto::ring::default_provider()).map_err(|error| {
         TlsError::Pair {
             cert: cert.display().to_string(),

@@ -7,6 +7,8 @@ use super::{BoxFuture, Key, MemoryStore, Put, Space, Store, StoreError};
 use crate::env::{Clock, Timestamp};
 use bytes::Bytes;
 use redb::{Database, ReadableDatabase, ReadableTable, Table, TableDefinition, WriteTransaction};
+use std::fs::OpenOptions;
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
@@ -30,6 +32,7 @@ impl EmbeddedStore {
     /// # Errors
     /// When the file cannot be opened: rights, another process, or a file of another kind.
     pub fn open(path: &Path, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
+        make_private(path).map_err(|error| StoreError::new("open its file", &error))?;
         let database = Database::create(path).map_err(|error| StoreError::new("open its file", &error))?;
         let opened = database.begin_write().map_err(|error| StoreError::new("open its file", &error))?;
         prepare(&opened).map_err(|error| StoreError::new("open its tables", &error))?;
@@ -67,6 +70,15 @@ impl EmbeddedStore {
             (Timestamp::from_millis(until) > now).then(|| Bytes::copy_from_slice(value))
         }))
     }
+}
+
+/// Makes the file where there is none, for its owner alone: hashes of passwords are in it.
+fn make_private(path: &Path) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map(drop)
 }
 
 impl Store for EmbeddedStore {

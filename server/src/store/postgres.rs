@@ -7,10 +7,13 @@
 //! default is. Ephemeral ones are in an unlogged table, which is empty after a crash and on every standby: a challenge
 //! that was used never comes back.
 
+mod encrypted;
 mod migrations;
 
+use self::encrypted::Encrypting;
 use super::bounds::{Bounds, CallLimits};
 use super::memory::count;
+use super::tls::{self, StoreTls};
 use super::{BoxFuture, Key, Put, Space, Store, StoreError};
 use crate::env::{Clock, Timestamp};
 use bytes::Bytes;
@@ -25,8 +28,7 @@ use tokio_postgres::{Config, NoTls, Row};
 
 /// Keeps entries in one PostgreSQL (version 12 or later), for any number of replicas.
 ///
-/// A pooler between us and the server must pool sessions, not transactions. Connections are not encrypted: keep the
-/// server on the same machine or network, or reach it through a tunnel.
+/// A pooler between us and the server must pool sessions, not transactions.
 #[derive(Debug)]
 pub struct PostgresStore {
     shared: Arc<Shared>,
@@ -43,24 +45,36 @@ struct Shared {
 impl PostgresStore {
     /// Connects, brings the tables up to date and begins to sweep. Needs a tokio runtime.
     ///
-    /// The URL is `postgres://user[:password]@host[:port]/database`, or words such as `host=… user=…`. Replicas may open
-    /// at once: one of them makes the tables. At most so many connections are held.
+    /// The URL is `postgres://user[:password]@host[:port]/database`, or words such as `host=… user=…`. TLS is spoken where
+    /// it has `sslmode=require` or an authority is given, and then nothing else is. Replicas may open at once: one of them
+    /// makes the tables. At most so many connections are held.
     ///
     /// # Errors
-    /// When the URL is none, asks for TLS, or the server does not serve it; or the tables are of a later version. The
-    /// text has the address and no password.
+    /// When the URL is none, or the server does not serve it or is not who it should be; or the tables are of a later
+    /// version. The text has the address and no password.
     pub async fn open(
         url: &SecretString,
+        tls: &StoreTls,
         connections: usize,
         limits: CallLimits,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, StoreError> {
-        let (config, address) = configure(url, limits)?;
+        let (config, address) = configure(url, tls, limits)?;
         let unreachable = |error: &dyn std::fmt::Display| {
             StoreError::new("open", &format!("PostgreSQL at {address} does not serve us: {error}"))
         };
         let manager_config = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-        let pool = Pool::builder(Manager::from_config(config, NoTls, manager_config))
+        let manager = if config.get_ssl_mode() == SslMode::Require {
+            Manager::from_config(config, Encrypting::new(tls.config()?), manager_config)
+        } else {
+            for host in config.get_hosts() {
+                if let Host::Tcp(host) = host {
+                    tls::warn_in_clear(host, "write sslmode=require");
+                }
+            }
+            Manager::from_config(config, NoTls, manager_config)
+        };
+        let pool = Pool::builder(manager)
             .max_size(connections.max(1))
             .build()
             .map_err(|error| unreachable(&error))?;
@@ -86,6 +100,18 @@ impl PostgresStore {
             }
         });
         Ok(Self { shared, sweeper })
+    }
+
+    /// Whether [`Self::open`] would try; asks nobody.
+    ///
+    /// # Errors
+    /// When the URL is none, or does not go with what was given for TLS.
+    pub fn check(url: &SecretString, tls: &StoreTls) -> Result<(), StoreError> {
+        let (config, _) = configure(url, tls, CallLimits::default())?;
+        if config.get_ssl_mode() == SslMode::Require {
+            tls.config()?;
+        }
+        Ok(())
     }
 
     /// Removes entries that ended a while ago, as happens by itself twice a minute.
@@ -305,17 +331,27 @@ impl Drop for Lease {
 }
 
 /// How to connect, and where to, for people.
-fn configure(url: &SecretString, limits: CallLimits) -> Result<(Config, String), StoreError> {
+fn configure(url: &SecretString, tls: &StoreTls, limits: CallLimits) -> Result<(Config, String), StoreError> {
     const READING: &str = "read store.url as an address of PostgreSQL";
-    let mut config: Config = url
-        .expose_secret()
-        .parse()
-        .map_err(|error: tokio_postgres::Error| StoreError::new(READING, &plain(&error)))?;
-    if config.get_ssl_mode() == SslMode::Require {
-        return Err(StoreError::new(
-            READING,
-            &"sslmode=require is not supported; use a tunnel and leave it out",
-        ));
+    let mut config: Config = url.expose_secret().parse().map_err(|error: tokio_postgres::Error| {
+        let text = plain(&error);
+        let hint = if ["sslmode", "sslrootcert", "sslcert", "sslkey"].iter().any(|word| text.contains(word)) {
+            " (sslmode is disable or require, which always verifies; certificates stand in store.ca, store.client_cert and store.client_key)"
+        } else {
+            ""
+        };
+        StoreError::new(READING, &format!("{text}{hint}"))
+    })?;
+    match config.get_ssl_mode() {
+        SslMode::Disable if tls.is_given() => {
+            let why = "sslmode=disable does not go with store.ca or store.client_cert: leave one out";
+            return Err(StoreError::new(READING, &why));
+        }
+        // Prefer stands there where nothing is said, and would go on in the clear with whoever says that he cannot.
+        SslMode::Prefer => {
+            config.ssl_mode(if tls.is_given() { SslMode::Require } else { SslMode::Disable });
+        }
+        _ => {}
     }
     // Of settings given twice the last counts, so none of these can be turned off by the address.
     let options = format!(
@@ -362,5 +398,6 @@ fn plain(error: &tokio_postgres::Error) -> String {
             cause = error.source();
         }
     }
-    text.replace('\n', " ")
+    let hint = tls::hint(&text);
+    format!("{}{hint}", text.replace('\n', " "))
 }

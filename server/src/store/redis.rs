@@ -8,11 +8,15 @@
 //! the process that took it, so that nothing a restart or a failover brings back is ever found.
 
 use super::bounds::{Bounds, CallLimits};
+use super::tls::{self, StoreTls};
 use super::{BoxFuture, Key, Put, Space, Store, StoreError};
 use crate::env::{Clock, Timestamp};
 use bytes::Bytes;
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
-use redis::{Client, ErrorKind, FromRedisValue, IntoConnectionInfo as _, ProtocolVersion, Script};
+use redis::{
+    Client, ConnectionAddr, ConnectionInfo, ErrorKind, FromRedisValue, IntoConnectionInfo as _,
+    ProtocolVersion, Script,
+};
 use secrecy::{ExposeSecret as _, SecretString};
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
@@ -31,29 +35,41 @@ pub struct RedisStore {
 impl RedisStore {
     /// Connects, and warns of settings under which Redis keeps less than a store must.
     ///
-    /// The URL is `redis://[user:password@]host[:port][/database]` or `unix:///path`. Deployments that share a Redis need
-    /// prefixes of their own, of which none is another's beginning up to a colon.
+    /// The URL is `redis://[user:password@]host[:port][/database]`, the same with `rediss` for TLS, or `unix:///path`.
+    /// Deployments that share a Redis need prefixes of their own, of which none is another's beginning up to a colon.
     ///
     /// # Errors
-    /// When the URL is none, or Redis does not answer to it. The text has the address and no password.
+    /// When the URL is none, or Redis does not answer to it or is not who it should be. The text has the address and no
+    /// password.
     pub async fn open(
         url: &SecretString,
+        tls: &StoreTls,
         prefix: &str,
         limits: CallLimits,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, StoreError> {
-        let info = url
-            .expose_secret()
-            .into_connection_info()
-            .map_err(|error| StoreError::new("read store.url as an address of Redis", &error))?;
+        let info = read(url, tls)?;
         let address = info.addr().to_string();
+        if let ConnectionAddr::Tcp(host, _) = info.addr() {
+            tls::warn_in_clear(host, "write rediss:// for redis://");
+        }
+        let encrypted = matches!(info.addr(), ConnectionAddr::TcpTls { .. });
         let unreachable = |error: &dyn std::fmt::Display| {
             StoreError::new("open", &format!("Redis at {address} does not serve us: {error}"))
         };
         // The third version of the protocol tells at once when a connection has gone.
         let settings = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
-        let client =
-            Client::open(info.set_redis_settings(settings)).map_err(|error| unreachable(&plain(&error)))?;
+        let info = info.set_redis_settings(settings);
+        let client = if encrypted {
+            // Said here, where it names the setting; the library would read them anew for every connection.
+            tls.config()?;
+            // The library takes the process' own provider of cryptography, of which there may be none yet.
+            let _ = rustls::crypto::ring::default_provider().install_default();
+            Client::build_with_tls(info, tls.certificates())
+        } else {
+            Client::open(info)
+        };
+        let client = client.map_err(|error| unreachable(&plain(&error)))?;
         let config = ConnectionManagerConfig::new()
             .set_number_of_retries(0)
             .set_connection_timeout(Some(limits.time))
@@ -66,6 +82,18 @@ impl RedisStore {
         store.ping().await.map_err(|error| unreachable(&error))?;
         store.judge_settings(&address).await;
         Ok(store)
+    }
+
+    /// Whether [`Self::open`] would try; asks nobody.
+    ///
+    /// # Errors
+    /// When the URL is none, or does not go with what was given for TLS.
+    pub fn check(url: &SecretString, tls: &StoreTls) -> Result<(), StoreError> {
+        let info = read(url, tls)?;
+        if matches!(info.addr(), ConnectionAddr::TcpTls { .. }) {
+            tls.config()?;
+        }
+        Ok(())
     }
 
     /// Says what Redis would lose. Whoever runs it may have reasons, so it is no error.
@@ -207,6 +235,24 @@ impl Store for RedisStore {
     }
 }
 
+/// Where Redis is, if that goes with what was given for TLS.
+fn read(url: &SecretString, tls: &StoreTls) -> Result<ConnectionInfo, StoreError> {
+    const READING: &str = "read store.url as an address of Redis";
+    let info =
+        url.expose_secret().into_connection_info().map_err(|error| StoreError::new(READING, &error))?;
+    let refused = |why: &str| Err(StoreError::new(READING, &why));
+    match info.addr() {
+        ConnectionAddr::TcpTls { insecure: true, .. } => refused(
+            "#insecure is refused, since anybody could be that Redis: name its authority with store.ca instead",
+        ),
+        ConnectionAddr::TcpTls { .. } => Ok(info),
+        _ if tls.is_given() => {
+            refused("store.ca and store.client_cert are for TLS: write rediss:// for redis://")
+        }
+        _ => Ok(info),
+    }
+}
+
 /// Settings of Redis, what they should be, and what happens otherwise.
 const WANTED: [(&str, &str, &str); 3] = [
     ("appendonly", "yes", "a restart may bring ended sessions back and lose others"),
@@ -238,7 +284,8 @@ fn plain(error: &redis::RedisError) -> String {
         ErrorKind::AuthenticationFailed => " (see user and password in store.url)",
         _ => "",
     };
-    format!("{}{hint}", error.to_string().replace('\n', " "))
+    let text = error.to_string().replace('\n', " ");
+    format!("{text}{hint}{}", tls::hint(&text))
 }
 
 /// What all scripts begin with. A stored value is its end in 20 digits, the process it is bound to if it is ephemeral,

@@ -34,6 +34,11 @@ pub trait Signer: Debug + Send + Sync {
 /// What a key is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyState {
+    /// Only checks, until this moment or for as long as it is here: a secret that was replaced, or is to come.
+    Accepted {
+        /// From when on it does not.
+        until: Option<Timestamp>,
+    },
     /// Signs, and checks.
     Current,
     /// Published, and checks; will sign after the next rotation. By then whoever holds a copy of the keys has it.
@@ -59,6 +64,7 @@ impl RingKey {
     pub(super) fn checks(&self, now: Timestamp, longest: u64) -> bool {
         match self.state {
             KeyState::Current | KeyState::Next => true,
+            KeyState::Accepted { until } => until.is_none_or(|until| now < until),
             KeyState::Retiring { since } => now <= since.plus_secs(SPREAD).plus_secs(longest),
         }
     }
@@ -88,6 +94,12 @@ impl Keys {
     #[must_use]
     pub fn current(&self) -> &dyn Signer {
         self.current.as_ref()
+    }
+
+    /// The names of all keys, the one that signs first.
+    pub(crate) fn names(&self) -> Vec<String> {
+        let others = self.others.iter().map(|key| key.signer.kid());
+        std::iter::once(self.current.kid()).chain(others).map(str::to_owned).collect()
     }
 
     /// The key of this name. Names are only compared: none is a path, a query or an address.
@@ -187,6 +199,17 @@ mod tests {
         let key = RingKey { signer, state: KeyState::Retiring { since } };
         assert!(key.checks(Timestamp::from_secs(1_000 + SPREAD + 60), 60));
         assert!(!key.checks(Timestamp::from_secs(1_001 + SPREAD + 60), 60));
+    }
+
+    #[test]
+    fn an_accepted_key_checks_until_its_moment_whatever_lasts_longer() {
+        let signer: Arc<dyn Signer> = Arc::new(LocalKey::ed25519(&[2; 32]));
+        let checks = |until, now| {
+            let key = RingKey { signer: signer.clone(), state: KeyState::Accepted { until } };
+            key.checks(Timestamp::from_secs(now), 1_000)
+        };
+        let until = Some(Timestamp::from_secs(50));
+        assert!(checks(until, 49) && !checks(until, 50) && checks(None, 1_000_000));
     }
 
     #[test]

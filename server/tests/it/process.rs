@@ -84,7 +84,8 @@ pub(super) fn refused(arguments: &[&str]) -> (Option<i32>, String) {
     (output.status.code(), String::from_utf8(output.stderr).unwrap())
 }
 
-fn terminate(program: &mut Program) -> Option<i32> {
+/// Tells it to stop, and waits; its exit code.
+pub(super) fn terminate(program: &mut Program) -> Option<i32> {
     let pid = program.child.id().to_string();
     assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
     program.child.wait().unwrap().code()

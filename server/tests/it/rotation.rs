@@ -51,27 +51,27 @@ fn kid(lines: &[String], state: &str) -> String {
     line.split(' ').next().unwrap().to_owned()
 }
 
-fn login(program: &Program) -> (String, String) {
+pub(super) fn login(program: &Program) -> (String, String) {
     let (username, password) = account("ethgas");
     let answer = program.post("/api/v1/user/login", &json!({ "username": username, "password": password }));
     (answer.text("/data/accessToken"), answer.text("/data/refreshToken"))
 }
 
-fn signed_with(token: &str) -> String {
+pub(super) fn signed_with(token: &str) -> String {
     part(token, 0)["kid"].as_str().unwrap().to_owned()
 }
 
-fn verify(program: &Program, token: &str) -> u16 {
+pub(super) fn verify(program: &Program, token: &str) -> u16 {
     let bearer = format!("Bearer {token}");
     send(program.address, "POST", "/api/v1/user/login/verify", &[("Authorization", &bearer)], b"").checked()
 }
 
-fn refresh(program: &Program, token: &str) -> Answer {
+pub(super) fn refresh(program: &Program, token: &str) -> Answer {
     program.post("/api/v1/user/login/refresh", &json!({ "refreshToken": token }))
 }
 
 /// Asks again until it is so. Another process looks every second, and only it knows when it has.
-fn becomes_so(what: &str, mut so: impl FnMut() -> bool) {
+pub(super) fn becomes_so(what: &str, mut so: impl FnMut() -> bool) {
     for _ in 0..200 {
         if so() {
             return;
@@ -170,7 +170,7 @@ fn commands_that_cannot_work_say_why() {
     for (arguments, expected) in [
         (&serving(weak.as_str())[..], "token.ring_secret: the signing secret has fewer"),
         (&serving(twice.as_str())[..], "give only one"),
-        (&["keys", "list", "--config", given.as_str()][..], "change it there"),
+        (&["keys", "list", "--config", given.as_str()][..], "replace it there"),
         (&["keys", "list", "--store", "memory"][..], "end with it"),
     ] {
         let (code, text) = refused(arguments);

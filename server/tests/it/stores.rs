@@ -4,9 +4,13 @@ use super::private::private;
 use bytes::Bytes;
 use countersign_fixtures::stores::{Kind, PrivateStore};
 use countersign_server::env::{Clock, MovableClock, SystemClock, Timestamp};
-use countersign_server::store::{CallLimits, Key, PostgresStore, Put, RedisStore, Space, Store, suite};
+use countersign_server::store::{
+    BoxFuture, CallLimits, Key, PostgresStore, Put, RedisStore, Space, Store, StoreTls, suite,
+};
+use countersign_server::token::model;
 use secrecy::SecretString;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 const LATER: Timestamp = Timestamp::from_secs(2_000);
@@ -17,11 +21,11 @@ fn limits() -> CallLimits {
 }
 
 async fn redis(private: &PrivateStore, prefix: &str, clock: Arc<dyn Clock>) -> RedisStore {
-    RedisStore::open(&private.url().into(), prefix, limits(), clock).await.unwrap()
+    RedisStore::open(&private.url().into(), &StoreTls::default(), prefix, limits(), clock).await.unwrap()
 }
 
 async fn postgres(private: &PrivateStore, clock: Arc<dyn Clock>) -> PostgresStore {
-    PostgresStore::open(&private.url().into(), 8, limits(), clock).await.unwrap()
+    PostgresStore::open(&private.url().into(), &StoreTls::default(), 8, limits(), clock).await.unwrap()
 }
 
 fn frozen() -> Arc<MovableClock> {
@@ -54,6 +58,39 @@ async fn postgres_passes_the_suite() {
     suite::run_shared(&[Arc::new(a), Arc::new(b)]).await;
 }
 
+/// Fewer histories than in memory: each step is a call to another process, and what differs between stores is the store.
+const HISTORIES: u32 = 48;
+
+#[test]
+fn sessions_follow_the_model_on_redis() {
+    let Some(private) = private(Kind::Redis) else { return };
+    let (url, serial) = (private.url(), AtomicU32::new(0));
+    let make = |clock| -> BoxFuture<'static, Arc<dyn Store>> {
+        let (url, prefix) =
+            (SecretString::from(url.clone()), serial.fetch_add(1, Ordering::Relaxed).to_string());
+        Box::pin(async move {
+            let opened = RedisStore::open(&url, &StoreTls::default(), &prefix, limits(), clock).await;
+            Arc::new(opened.unwrap()) as Arc<dyn Store>
+        })
+    };
+    model::run(HISTORIES, make).unwrap();
+}
+
+#[test]
+fn sessions_follow_the_model_on_postgres() {
+    let Some(private) = private(Kind::Postgres) else { return };
+    let url = private.url();
+    let make = |clock| -> BoxFuture<'static, Arc<dyn Store>> {
+        let url = SecretString::from(url.clone());
+        Box::pin(async move {
+            let opened = PostgresStore::open(&url, &StoreTls::default(), 8, limits(), clock).await.unwrap();
+            opened.clear().await.unwrap();
+            Arc::new(opened) as Arc<dyn Store>
+        })
+    };
+    model::run(HISTORIES, make).unwrap();
+}
+
 #[tokio::test]
 async fn deployments_in_one_redis_do_not_see_or_clear_each_other() {
     let Some(private) = private(Kind::Redis) else { return };
@@ -74,7 +111,9 @@ async fn many_replicas_open_a_new_postgres_at_once_and_again() {
         let opening: Vec<_> = (0..6)
             .map(|_| {
                 let url = SecretString::from(private.url());
-                tokio::spawn(async move { PostgresStore::open(&url, 1, limits(), frozen()).await })
+                tokio::spawn(async move {
+                    PostgresStore::open(&url, &StoreTls::default(), 1, limits(), frozen()).await
+                })
             })
             .collect();
         for opened in opening {
@@ -88,7 +127,9 @@ async fn tables_of_a_later_version_are_left_alone() {
     let Some(private) = private(Kind::Postgres) else { return };
     drop(postgres(&private, frozen()).await);
     sql(&private, "INSERT INTO countersign_migrations (number) VALUES (99)").await;
-    let refused = PostgresStore::open(&private.url().into(), 1, limits(), frozen()).await.unwrap_err();
+    let refused = PostgresStore::open(&private.url().into(), &StoreTls::default(), 1, limits(), frozen())
+        .await
+        .unwrap_err();
     let text = refused.to_string();
     assert!(text.contains("version 99") && text.contains("start the newer program"), "{text}");
 }
@@ -155,7 +196,7 @@ async fn survives(store: &dyn Store, private: &mut PrivateStore) {
 }
 
 /// Calls until one is answered; each failed one makes room for a new connection.
-async fn recovered(store: &dyn Store) {
+pub(super) async fn recovered(store: &dyn Store) {
     for _ in 0..50 {
         if store.ping().await.is_ok() {
             return;
@@ -173,8 +214,14 @@ async fn what_cannot_be_reached_is_named_without_its_password() {
     let redis = format!("redis://:Hidden-Word@127.0.0.1:{port}").into();
     let postgres = format!("postgres://u:Hidden-Word@127.0.0.1:{port}/d").into();
     let texts = [
-        RedisStore::open(&redis, "p", limits(), frozen()).await.unwrap_err().to_string(),
-        PostgresStore::open(&postgres, 1, limits(), frozen()).await.unwrap_err().to_string(),
+        RedisStore::open(&redis, &StoreTls::default(), "p", limits(), frozen())
+            .await
+            .unwrap_err()
+            .to_string(),
+        PostgresStore::open(&postgres, &StoreTls::default(), 1, limits(), frozen())
+            .await
+            .unwrap_err()
+            .to_string(),
     ];
     for text in texts {
         assert!(text.contains(&format!("127.0.0.1:{port}")) && text.contains("refused"), "{text}");
@@ -188,8 +235,12 @@ async fn a_wrong_password_is_said_and_not_shown() {
         let Some(private) = private(kind) else { continue };
         let url = SecretString::from(private.url().replace(private.password(), "Hidden-Word"));
         let text = match kind {
-            Kind::Redis => RedisStore::open(&url, "p", limits(), frozen()).await.map(|_| ()),
-            Kind::Postgres => PostgresStore::open(&url, 1, limits(), frozen()).await.map(|_| ()),
+            Kind::Redis => {
+                RedisStore::open(&url, &StoreTls::default(), "p", limits(), frozen()).await.map(|_| ())
+            }
+            Kind::Postgres => {
+                PostgresStore::open(&url, &StoreTls::default(), 1, limits(), frozen()).await.map(|_| ())
+            }
         };
         let text = text.unwrap_err().to_string();
         assert!(text.contains("password") && !text.contains("Hidden"), "{text}");
@@ -206,16 +257,19 @@ async fn addresses_that_are_none_are_not_repeated() {
     for url in ["Hidden-Word", "redis//Hidden-Word", "http://Hidden-Word"] {
         let url = SecretString::from(url.to_owned());
         let texts = [
-            RedisStore::open(&url, "p", limits(), frozen()).await.unwrap_err().to_string(),
-            PostgresStore::open(&url, 1, limits(), frozen()).await.unwrap_err().to_string(),
+            RedisStore::open(&url, &StoreTls::default(), "p", limits(), frozen())
+                .await
+                .unwrap_err()
+                .to_string(),
+            PostgresStore::open(&url, &StoreTls::default(), 1, limits(), frozen())
+                .await
+                .unwrap_err()
+                .to_string(),
         ];
         for text in texts {
             assert!(text.contains("store.url") && !text.contains("Hidden"), "{text}");
         }
     }
-    let tls = "postgres://u@h/d?sslmode=require".to_owned().into();
-    let text = PostgresStore::open(&tls, 1, limits(), frozen()).await.unwrap_err().to_string();
-    assert!(text.contains("sslmode=require is not supported"), "{text}");
 }
 
 async fn sql(private: &PrivateStore, statement: &str) {

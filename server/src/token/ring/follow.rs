@@ -93,7 +93,7 @@ impl Follower {
     /// Looks again and again until what this returns is dropped.
     #[must_use]
     pub fn run(mut self) -> Following {
-        Following(tokio::spawn(observer::carry(async move {
+        Following::of(observer::carry(async move {
             let mut every = tokio::time::interval(self.home.interval());
             every.set_missed_tick_behavior(MissedTickBehavior::Delay);
             let mut told = String::new();
@@ -120,13 +120,20 @@ impl Follower {
                     }
                 }
             }
-        })))
+        }))
     }
 }
 
 /// A task that follows a ring; it ends when this is dropped.
 #[derive(Debug)]
 pub struct Following(JoinHandle<()>);
+
+impl Following {
+    /// Runs this until it is dropped.
+    pub(crate) fn of(task: impl Future<Output = ()> + Send + 'static) -> Self {
+        Self(tokio::spawn(task))
+    }
+}
 
 impl Drop for Following {
     fn drop(&mut self) {
