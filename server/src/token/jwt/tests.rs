@@ -3,6 +3,7 @@
 use super::super::keys::KeyRing;
 use super::super::local::{LocalKey, test_secret};
 use super::*;
+use serde_json::json;
 use crate::error::Why;
 use std::sync::{Arc, LazyLock};
 
