@@ -375,10 +375,19 @@ impl Standing {
 
     /// The present epoch of the account; nothing where it is disabled or gone.
     pub(crate) async fn epoch(&self, scheme: &str, name: &str) -> Result<Option<u64>, LoginError> {
-        let key = key(Space::Durable, "account", scheme, &[name]);
-        let record = self.store.get(&key).await?.map(|bytes| read::<Record>(&bytes)).transpose()?;
-        Ok(record.filter(|record| !record.disabled).map(|record| record.epoch))
+        let stored = self.store.get(&account_key(scheme, name)).await?;
+        let stands = stored.map(|bytes| read::<Stands>(&bytes)).transpose()?;
+        Ok(stands.filter(|stands| !stands.disabled).map(|stands| stands.epoch))
     }
+}
+
+/// What of a [`Record`] decides whether sessions go on. Asked with every request of a session, so no more is read.
+#[derive(Deserialize)]
+struct Stands {
+    #[serde(default)]
+    disabled: bool,
+    #[serde(default)]
+    epoch: u64,
 }
 
 /// Changes by others that a caller sits out.

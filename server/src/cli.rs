@@ -300,12 +300,13 @@ async fn assemble(
     Ok(Assembled { login: builder.build().map_err(told)?, seeds, store, accounts, following })
 }
 
-/// The pool that hashes passwords.
+/// The pool that hashes passwords. One processor is left to everything else: with a hash on each, every other answer would
+/// wait until the system takes a processor from one, which is longer than most answers take.
 fn pool(args: &Args, config: &Config, random: Arc<dyn Random>) -> Result<Passwords, Problem> {
     let cost = lasting_cost(args, config)?;
-    let threads =
-        config.password.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, Into::into));
-    Passwords::start(cost, threads, config.password.queue, random).map_err(told)
+    let processors = || std::thread::available_parallelism().map_or(1, usize::from);
+    let threads = config.password.threads.unwrap_or_else(|| processors().saturating_sub(1));
+    Passwords::start(cost, threads.max(1), config.password.queue, random).map_err(told)
 }
 
 /// What a hash costs, if that is enough for hashes that last.

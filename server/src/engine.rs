@@ -146,7 +146,7 @@ impl One<'_> {
             //= common.flow.repeated-login-works
             Grants::Tokens(_) => {
                 let account = self.cx.proven.lock().unwrap_or_else(PoisonError::into_inner).take();
-                Some(self.shared.issuer.grant(self.scheme, subject.clone(), account.as_ref()).await?)
+                Some(self.shared.issuer.grant(self.scheme, &subject, account.as_ref()).await?)
             }
             Grants::Key { .. } => {
                 let key = key.ok_or_else(|| LoginError::internal("a login that registers no key"))?;

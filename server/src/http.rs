@@ -13,11 +13,10 @@ pub mod serve;
 mod stream;
 pub mod tls;
 
-use crate::client::{Encrypted, Peer, Proxies};
+use crate::client::{Proxies, Source};
 use crate::dev::DevControls;
-use crate::env::Random;
 use crate::error::{Fault, LoginError, Malformed};
-use crate::observer::{self, Observer};
+use crate::observer::{self, Observer, Serving};
 use crate::service::{LoginReply, LoginRequest, SchemeService};
 use crate::token::KeyRing;
 use crate::token::keys::KEY_SET_SECONDS;
@@ -30,11 +29,12 @@ use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::Full;
 use hyper::body::Body;
 use problem::Answer;
+pub(crate) use request_id::RequestIds;
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::task::Poll;
-use tower::Service as _;
 use tracing::Instrument as _;
 
 /// An operation at a path, ready to serve.
@@ -42,6 +42,8 @@ use tracing::Instrument as _;
 pub(crate) struct Served {
     pub(crate) service: SchemeService,
     pub(crate) operation: Arc<Operation>,
+    /// The same, for who watches.
+    pub(crate) serving: Serving,
     /// Schema of the body, where one is sent.
     pub(crate) schema: Option<Schema>,
     /// Whether the scheme word of `Authorization` may be in any letter case.
@@ -66,25 +68,35 @@ pub(crate) struct Router {
     pub(crate) proxies: Proxies,
     pub(crate) cors: Cors,
     pub(crate) observer: Observer,
-    pub(crate) random: Arc<dyn Random>,
+    pub(crate) ids: RequestIds,
+}
+
+/// The connection a request came on.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Line {
+    /// The other end, where it is known.
+    pub(crate) peer: Option<IpAddr>,
+    /// Whether TLS ends in this process.
+    pub(crate) encrypted: bool,
 }
 
 impl Router {
     /// Answers a request. Never fails: what goes wrong is an answer.
-    pub(crate) async fn answer<B>(&self, request: Request<B>) -> Response<Full<Bytes>>
+    pub(crate) async fn answer<B>(&self, request: Request<B>, line: Line) -> Response<Full<Bytes>>
     where
         B: Body<Data = Bytes> + Send + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        let peer = request.extensions().get::<Peer>().map(|peer| peer.0.ip());
+        let Line { peer, encrypted } = line;
         let from_proxy = peer.is_some_and(|peer| self.proxies.trusts(peer));
-        let id = request_id::of(request.headers(), from_proxy, self.random.as_ref());
+        let id = self.ids.of(request.headers(), from_proxy);
         let origin = request.headers().get(header::ORIGIN).cloned();
-        let encrypted = request.extensions().get::<Encrypted>().is_some();
         let named = id.as_ref().and_then(|id| id.to_str().ok());
         let span = tracing::info_span!("request", id = named);
         let source = self.proxies.source(peer, request.headers());
-        let mut response = self.observer.request(named, source, self.route(request).instrument(span)).await;
+        // Pinned here: the functions it goes through would each keep it twice, and a large future is copied with each move.
+        let work = std::pin::pin!(self.route(request, source).instrument(span));
+        let mut response = self.observer.request(named, source, work).await;
         self.cors.mark(origin.as_ref(), &mut response);
         let headers = response.headers_mut();
         headers.extend(id.map(|id| (request_id::X_REQUEST_ID, id)));
@@ -94,7 +106,7 @@ impl Router {
         response
     }
 
-    async fn route<B>(&self, request: Request<B>) -> Response<Full<Bytes>>
+    async fn route<B>(&self, request: Request<B>, source: Source) -> Response<Full<Bytes>>
     where
         B: Body<Data = Bytes> + Send + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -119,14 +131,14 @@ impl Router {
             //= common.form.other-method
             //= nftrainbow.failure.other-route
             let error = LoginError::new(Malformed::Method, "the path has no such method");
-            observer::serving(first.service.scheme.name(), &first.operation);
+            observer::serving(&first.serving);
             let mut response = respond(first, first.service.refuse(&first.operation, &error));
             problem::allow(&mut response, &allow);
             return response;
         };
-        observer::serving(served.service.scheme.name(), &served.operation);
+        observer::serving(&served.serving);
         // A panic is a mistake of ours; it costs this request and nothing else.
-        let mut work = Box::pin(self.serve(served, request));
+        let mut work = std::pin::pin!(self.serve(served, request, source));
         let caught = std::future::poll_fn(|cx| {
             //= common.hygiene.no-server-error
             match std::panic::catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(cx))) {
@@ -143,14 +155,12 @@ impl Router {
         }
     }
 
-    async fn serve<B>(&self, served: &Served, request: Request<B>) -> Response<Full<Bytes>>
+    async fn serve<B>(&self, served: &Served, request: Request<B>, source: Source) -> Response<Full<Bytes>>
     where
         B: Body<Data = Bytes> + Send + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         let (head, body) = request.into_parts();
-        let peer = head.extensions.get::<Peer>().map(|peer| peer.0.ip());
-        let source = self.proxies.source(peer, &head.headers);
         let name = served.service.scheme.name();
         let admitted = if self.observer.refuses() {
             let why = Fault::Unavailable { retry_after: RETRY_AUDIT };
@@ -180,10 +190,7 @@ impl Router {
                 let operation = served.operation.clone();
                 let headers = head.headers;
                 let request = LoginRequest { operation, input, authorization, headers, source };
-                match served.service.clone().call(request).await {
-                    Ok(reply) => reply,
-                    Err(never) => match never {},
-                }
+                served.service.reply(request).await
             }
             Err(error) => served.service.refuse(&served.operation, &error),
         };

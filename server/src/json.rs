@@ -15,8 +15,20 @@ pub(crate) const DEPTH: usize = 16;
 /// What is wrong, without quoting the document: syntax, encoding, a byte order mark, a member given twice, trailing
 /// bytes, a number out of range, too much depth.
 pub(crate) fn strict(bytes: &[u8]) -> Result<Value, JsonError> {
+    strict_as(bytes, Level(DEPTH))
+}
+
+/// Reads one document and nothing after it but white space, as what the seed makes of it. What is below must be read with
+/// [`Level`]s, or be as strict.
+///
+/// # Errors
+/// As [`strict`].
+pub(crate) fn strict_as<'de, S>(bytes: &'de [u8], seed: S) -> Result<S::Value, JsonError>
+where
+    S: DeserializeSeed<'de>,
+{
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    let value = Level(DEPTH).deserialize(&mut deserializer).map_err(JsonError::from)?;
+    let value = seed.deserialize(&mut deserializer).map_err(JsonError::from)?;
     deserializer.end().map_err(JsonError::from)?;
     Ok(value)
 }
@@ -42,12 +54,13 @@ impl From<serde_json::Error> for JsonError {
     }
 }
 
-const TWICE: &str = "a member is given twice";
+/// What is said of a member that is given twice.
+pub(crate) const TWICE: &str = "a member is given twice";
 const TOO_DEEP: &str = "too much depth";
 
-/// Levels that are left.
+/// Levels that are left. Reads a value that has no more.
 #[derive(Clone, Copy)]
-struct Level(usize);
+pub(crate) struct Level(usize);
 
 impl<'de> DeserializeSeed<'de> for Level {
     type Value = Value;
@@ -58,6 +71,9 @@ impl<'de> DeserializeSeed<'de> for Level {
 }
 
 impl Level {
+    /// For a member of the document.
+    pub(crate) const MEMBER: Self = Self(DEPTH - 1);
+
     fn below<E: de::Error>(self) -> Result<Self, E> {
         self.0.checked_sub(1).map(Self).ok_or_else(|| E::custom(TOO_DEEP))
     }

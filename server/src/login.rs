@@ -1,15 +1,16 @@
 //! Putting a server together.
 
 use crate::accounts::Accounts;
-use crate::client::Proxies;
+use crate::client::{Encrypted, Peer, Proxies};
 use crate::dev::DevControls;
 use crate::engine::Shared;
 use crate::env::{Clock, Random, SystemClock, SystemRandom};
 use crate::http::BodyLimits;
 use crate::http::cors::Cors;
-use crate::http::{Methods, Router, Served};
+use crate::http::{Line, Methods, RequestIds, Router, Served};
 use crate::limits::{LimitRules, Limits};
-use crate::observer::Observer;
+use crate::metrics::Series;
+use crate::observer::{Observer, Serving};
 use crate::password::Passwords;
 use crate::scheme::LoginScheme;
 use crate::schemes::{self, Settings};
@@ -125,6 +126,16 @@ impl Login {
         &self.router.proxies
     }
 
+    /// Answers a request that came on this line. What is needed to answer stands in the caller's own future, where the
+    /// service for everybody would have to box it.
+    pub(crate) async fn answer<B>(&self, request: Request<B>, line: Line) -> Response<Full<Bytes>>
+    where
+        B: Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        self.router.answer(request, line).await
+    }
+
     /// Who watches.
     pub(crate) fn observer(&self) -> &Observer {
         &self.router.observer
@@ -146,7 +157,9 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let router = self.router.clone();
-        Box::pin(async move { Ok(router.answer(request).await) })
+        let peer = request.extensions().get::<Peer>().map(|peer| peer.0.ip());
+        let line = Line { peer, encrypted: request.extensions().get::<Encrypted>().is_some() };
+        Box::pin(async move { Ok(router.answer(request, line).await) })
     }
 }
 
@@ -331,7 +344,7 @@ impl Builder {
             proxies: self.proxies,
             cors: self.cors,
             observer: self.observer,
-            random,
+            ids: RequestIds::new(random),
         };
         Ok(Login { router: Arc::new(router) })
     }
@@ -372,9 +385,12 @@ fn add_routes(
             difference: format!("there is no schema `{file}`"),
         })?),
     };
+    let operation = Arc::new(operation.clone());
+    let scheme = service.scheme.name();
     let served = Served {
         service: service.clone(),
-        operation: Arc::new(operation.clone()),
+        serving: Serving { scheme, operation: operation.clone(), series: Arc::new(Series::default()) },
+        operation: operation.clone(),
         schema,
         bearer_any_case: spec.tokens.bearer_any_case,
     };

@@ -40,6 +40,7 @@ struct Inner {
     audit_lost: Counter,
     audit_waiting: Gauge,
     audit_failing: Gauge,
+    unserved: Series,
     store_durations: Family<Called, Histogram, fn() -> Histogram>,
     store_errors: Family<Called, Counter>,
     passwords: OnceLock<Passwords>,
@@ -136,6 +137,13 @@ struct Called {
     method: &'static str,
 }
 
+/// The figures of one operation, found among all others once and not for each request.
+#[derive(Debug, Default)]
+pub(crate) struct Series {
+    durations: OnceLock<Histogram>,
+    requests: [OnceLock<Counter>; Outcome::ALL.len()],
+}
+
 /// One connection, counted until this is dropped.
 #[derive(Debug)]
 pub(crate) struct Connected(Gauge);
@@ -168,6 +176,7 @@ impl Metrics {
             audit_lost: Counter::default(),
             audit_waiting: Gauge::default(),
             audit_failing: Gauge::default(),
+            unserved: Series::default(),
             store_durations: Family::new_with_constructor(store_times),
             store_errors: Family::default(),
             passwords: OnceLock::new(),
@@ -252,11 +261,33 @@ impl Metrics {
         Connected(self.0.connections.clone())
     }
 
-    pub(crate) fn answered(&self, scheme: &str, operation: &str, outcome: Outcome, took: Duration) {
-        let (scheme, operation) = (scheme.to_owned(), operation.to_owned());
-        let served = Served { scheme: scheme.clone(), operation: operation.clone() };
-        self.0.durations.get_or_create(&served).observe(took.as_secs_f64());
-        self.0.requests.get_or_create(&Answered { scheme, operation, outcome }).inc();
+    /// Counts a request to an operation that has these figures.
+    pub(crate) fn answered(
+        &self,
+        series: &Series,
+        (scheme, operation): (&str, &str),
+        outcome: Outcome,
+        took: Duration,
+    ) {
+        let durations = series.durations.get_or_init(|| {
+            let served = Served { scheme: scheme.to_owned(), operation: operation.to_owned() };
+            self.0.durations.get_or_create_owned(&served)
+        });
+        durations.observe(took.as_secs_f64());
+        let counter = series.requests.get(usize::from(outcome.index())).map(|counter| {
+            counter.get_or_init(|| {
+                let (scheme, operation) = (scheme.to_owned(), operation.to_owned());
+                self.0.requests.get_or_create_owned(&Answered { scheme, operation, outcome })
+            })
+        });
+        if let Some(counter) = counter {
+            counter.inc();
+        }
+    }
+
+    /// Counts a request to no operation.
+    pub(crate) fn answered_elsewhere(&self, outcome: Outcome, took: Duration) {
+        self.answered(&self.0.unserved, ("none", "other"), outcome, took);
     }
 
     pub(crate) fn event(&self, event: &AuditEvent<'_>) {
@@ -273,8 +304,13 @@ impl Metrics {
         }
     }
 
-    fn called(&self, method: &'static str, took: Duration, failed: bool) {
-        self.0.store_durations.get_or_create(&Called { method }).observe(took.as_secs_f64());
+    /// The times of this method's calls.
+    fn times(&self, method: &'static str) -> Histogram {
+        self.0.store_durations.get_or_create_owned(&Called { method })
+    }
+
+    fn called(&self, method: &'static str, times: &Histogram, took: Duration, failed: bool) {
+        times.observe(took.as_secs_f64());
         if failed {
             self.0.store_errors.get_or_create(&Called { method }).inc();
         }
@@ -305,7 +341,11 @@ mod tests {
     #[test]
     fn events_are_counted_by_scheme_and_class_and_name_nobody() {
         let metrics = Metrics::new();
-        metrics.answered("ethgas", "login", Outcome::Denied, Duration::from_millis(3));
+        let series = Series::default();
+        for _ in 0..2 {
+            metrics.answered(&series, ("ethgas", "login"), Outcome::Denied, Duration::from_millis(3));
+        }
+        metrics.answered_elsewhere(Outcome::Ok, Duration::from_millis(3));
         let act = Act { scheme: "ethgas", operation: "login", subject: "canary" };
         metrics.event(&AuditEvent::LoggedIn(act));
         let error = LoginError::new(Denied::Credentials, "canary");
@@ -325,8 +365,9 @@ mod tests {
         let connected = metrics.connected();
         let text = metrics.text();
         for line in [
-            "countersign_requests_total{scheme=\"ethgas\",operation=\"login\",outcome=\"denied\"} 1",
-            "countersign_request_duration_seconds_count{scheme=\"ethgas\",operation=\"login\"} 1",
+            "countersign_requests_total{scheme=\"ethgas\",operation=\"login\",outcome=\"denied\"} 2",
+            "countersign_requests_total{scheme=\"none\",operation=\"other\",outcome=\"ok\"} 1",
+            "countersign_request_duration_seconds_count{scheme=\"ethgas\",operation=\"login\"} 2",
             "countersign_logins_total{scheme=\"ethgas\",outcome=\"ok\"} 1",
             "countersign_logins_total{scheme=\"cbs\",outcome=\"denied\"} 1",
             "countersign_refresh_reuse_total{scheme=\"cbs\"} 1",

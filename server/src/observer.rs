@@ -5,7 +5,7 @@
 
 use crate::audit::{AuditEvent, AuditLog, Record};
 use crate::client::Source;
-use crate::metrics::{Metrics, Outcome};
+use crate::metrics::{Metrics, Outcome, Series};
 use countersign_spec::Operation;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -25,6 +25,14 @@ pub struct Observer {
     metrics: Option<Metrics>,
 }
 
+/// What serves a request.
+#[derive(Debug, Clone)]
+pub(crate) struct Serving {
+    pub(crate) scheme: &'static str,
+    pub(crate) operation: Arc<Operation>,
+    pub(crate) series: Arc<Series>,
+}
+
 /// What an event happens in.
 #[derive(Debug, Default)]
 struct Within {
@@ -32,7 +40,7 @@ struct Within {
     request_id: Option<String>,
     source: Option<Source>,
     /// What serves the request, once that is known.
-    serving: OnceLock<(&'static str, Arc<Operation>)>,
+    serving: OnceLock<Serving>,
     /// How the request ended so far.
     outcome: AtomicU8,
 }
@@ -81,25 +89,28 @@ impl Observer {
         let begun = Instant::now();
         let within = Arc::new(Within {
             observer: self.clone(),
-            request_id: id.map(str::to_owned),
+            // Only audit events carry it.
+            request_id: id.filter(|_| self.audit.is_some()).map(str::to_owned),
             source: Some(source),
             ..Within::default()
         });
         let answer = WITHIN.scope(within.clone(), work).await;
         if let Some(metrics) = &self.metrics {
-            let serving = within.serving.get();
-            let (scheme, operation) =
-                serving.map_or(("none", "other"), |(scheme, operation)| (*scheme, operation.name.as_str()));
             let outcome = Outcome::from_index(within.outcome.load(Ordering::Relaxed));
-            metrics.answered(scheme, operation, outcome, begun.elapsed());
+            match within.serving.get() {
+                Some(Serving { scheme, operation, series }) => {
+                    metrics.answered(series, (scheme, &operation.name), outcome, begun.elapsed());
+                }
+                None => metrics.answered_elsewhere(outcome, begun.elapsed()),
+            }
         }
         answer
     }
 }
 
 /// Says what serves the request at hand.
-pub(crate) fn serving(scheme: &'static str, operation: &Arc<Operation>) {
-    let _ = WITHIN.try_with(|within| within.serving.set((scheme, operation.clone())));
+pub(crate) fn serving(serving: &Serving) {
+    let _ = WITHIN.try_with(|within| within.serving.set(serving.clone()));
 }
 
 /// Hands an event to whoever watches.

@@ -207,6 +207,15 @@ impl SchemeService {
         let Refused { status, body, authenticate } = self.scheme.refuse(&refusal);
         LoginReply { status, body, authenticate, retry_after: why.retry_after() }
     }
+
+    /// What the scheme answers to this request.
+    pub(crate) async fn reply(&self, request: LoginRequest) -> LoginReply {
+        let operation = request.operation.clone();
+        match engine::step(self.scheme.as_ref(), &self.shared, request).await {
+            Ok(body) => LoginReply { status: 200, body, authenticate: None, retry_after: None },
+            Err(error) => self.refuse(&operation, &error),
+        }
+    }
 }
 
 impl tower::Service<LoginRequest> for SchemeService {
@@ -220,12 +229,6 @@ impl tower::Service<LoginRequest> for SchemeService {
 
     fn call(&mut self, request: LoginRequest) -> Self::Future {
         let service = self.clone();
-        Box::pin(async move {
-            let operation = request.operation.clone();
-            match engine::step(service.scheme.as_ref(), &service.shared, request).await {
-                Ok(body) => Ok(LoginReply { status: 200, body, authenticate: None, retry_after: None }),
-                Err(error) => Ok(service.refuse(&operation, &error)),
-            }
-        })
+        Box::pin(async move { Ok(service.reply(request).await) })
     }
 }

@@ -3,6 +3,7 @@
 //! A plugin says who logged in; only this module makes tokens. Each is bound to its scheme (`aud`), its use (`use`) and
 //! this issuer (`iss`), and all of that is checked here and nowhere else.
 
+mod claims;
 pub mod family;
 pub mod jwt;
 pub mod keys;
@@ -134,7 +135,7 @@ impl Issuer {
     pub async fn grant(
         &self,
         rules: &dyn TokenRules,
-        subject: Subject,
+        subject: &Subject,
         account: Option<&Account>,
     ) -> Result<Tokens, LoginError> {
         let now = self.clock.now();
@@ -142,11 +143,11 @@ impl Issuer {
         match policy.renewal {
             Renewal::Reissue { .. } => {
                 let account = account.map(AccountEpoch::of);
-                self.reissued(rules, &subject, now, now, account.as_ref())
+                self.reissued(rules, subject, now, now, account.as_ref())
             }
             Renewal::Rotate { .. } => {
                 let session = self.fresh_id()?;
-                let family = Family::new(subject, now, self.keys.now().current().kid(), account);
+                let family = Family::new(subject.clone(), now, self.keys.now().current().kid(), account);
                 self.families.add(rules.id(), &session, &family, keep_until(policy, &family)).await?;
                 self.pair(rules, &session, &family)
             }
@@ -176,29 +177,29 @@ impl Issuer {
         token: &str,
         without: WithoutStore,
     ) -> Result<Caller, LoginError> {
-        let claims = self.read(rules, Use::Access, token)?;
+        let mut claims = self.read(rules, Use::Access, token)?;
         let now = self.clock.now();
         let ends = self.ends(rules, &claims)?;
         let ended = || LoginError::new(Denied::TokenEnded, "an access token past its end");
-        let Some(session) = &claims.session else {
+        let Some(session) = claims.session.take() else {
             //= common.token.expires
             //= common.token.lives
             if ends <= now {
                 return Err(ended());
             }
-            return Ok(Caller { subject: self.subject_of(rules, &claims), ends, session: None });
+            return Ok(Caller { subject: subject_of(rules, &mut claims), ends, session: None });
         };
         let extends = matches!(rules.policy().renewal, Renewal::Rotate { extends: true, .. });
         if ends <= now && !extends {
             return Err(ended());
         }
-        let family = match self.families.find(rules.id(), session).await {
+        let family = match self.families.find(rules.id(), &session).await {
             Ok(family) => family,
             Err(error) if ends > now && without == WithoutStore::Trust && unanswered(&error) => {
                 // Not a warning: one for each request would bury what the store itself says.
                 tracing::debug!(scheme = rules.id(), "the store does not answer; a token was only read");
-                let session = Some(session.clone());
-                return Ok(Caller { subject: self.subject_of(rules, &claims), ends, session });
+                let session = Some(session);
+                return Ok(Caller { subject: subject_of(rules, &mut claims), ends, session });
             }
             Err(error) => return Err(error),
         };
@@ -208,11 +209,11 @@ impl Issuer {
         }
         match self.sessions.ended(rules.id(), &family, now, false).await {
             Ok(None) => {}
-            Ok(Some(cause)) => return Err(self.end_because(rules, session, cause).await?),
+            Ok(Some(cause)) => return Err(self.end_because(rules, &session, cause).await?),
             Err(error) if without == WithoutStore::Trust && unanswered(&error) => {}
             Err(error) => return Err(error),
         }
-        Ok(Caller { subject: family.subject, ends, session: Some(session.clone()) })
+        Ok(Caller { subject: family.subject, ends, session: Some(session) })
     }
 
     /// Ends the family and says how to refuse.
@@ -239,7 +240,7 @@ impl Issuer {
         let now = self.clock.now();
         match rules.policy().renewal {
             Renewal::Reissue { window, from } => {
-                let claims = self.read(rules, Use::Access, token)?;
+                let mut claims = self.read(rules, Use::Access, token)?;
                 let open = match from {
                     //= common.refresh.window-open
                     From::Expiry => now < self.ends(rules, &claims)?.plus_secs(window),
@@ -249,11 +250,10 @@ impl Issuer {
                 if !open || self.sessions.limits.reissue_end(claims.logged_in()) <= now {
                     return Err(LoginError::new(Denied::WindowOver, "a token presented after its window"));
                 }
-                let account = claims.account();
-                if self.sessions.account_ended(rules.id(), account.as_ref()).await?.is_some() {
+                if self.sessions.account_ended(rules.id(), claims.account.as_ref()).await?.is_some() {
                     return Err(LoginError::new(Denied::TokenRefused, "the account was changed or is gone"));
                 }
-                Ok(Presented { subject: self.subject_of(rules, &claims), claims })
+                Ok(Presented { subject: subject_of(rules, &mut claims), claims })
             }
             Renewal::Rotate { .. } => {
                 let claims = self.read(rules, Use::Refresh, token)?;
@@ -291,8 +291,9 @@ impl Issuer {
         let policy = rules.policy();
         let Renewal::Rotate { grace, extends, .. } = policy.renewal else {
             let Presented { subject, claims } = presented;
-            let (login, account) = (claims.logged_in(), claims.account());
-            return self.reissued(rules, &subject, now, login, account.as_ref()).map(Some);
+            return self
+                .reissued(rules, &subject, now, claims.logged_in(), claims.account.as_ref())
+                .map(Some);
         };
         let session = presented.claims.session.unwrap_or_default();
         let keys = self.keys.now();
@@ -359,18 +360,16 @@ impl Issuer {
     fn began(&self, rules: &dyn TokenRules, claims: &Claims) -> Result<Timestamp, LoginError> {
         claims.time(rules.policy().began)
     }
+}
 
-    /// The subject of a token that nothing is stored about: its own claims, less those the issuer writes.
-    fn subject_of(&self, rules: &dyn TokenRules, claims: &Claims) -> Subject {
-        let policy = rules.policy();
-        let own = |name: &str| jwt::RESERVED.contains(&name) || name == policy.ends || name == policy.began;
-        let attributes = claims
-            .all
-            .iter()
-            .filter(|(name, _)| !own(name))
-            .map(|(name, value)| (name.clone(), value.clone()));
-        Subject { id: claims.subject.clone(), attributes: attributes.collect() }
+/// The subject of a token that nothing is stored about, taken out of it: its own claims, less those the issuer writes.
+fn subject_of(rules: &dyn TokenRules, claims: &mut Claims) -> Subject {
+    let policy = rules.policy();
+    let mut attributes = std::mem::take(&mut claims.others);
+    for name in [policy.ends, policy.began] {
+        attributes.remove(name);
     }
+    Subject { id: std::mem::take(&mut claims.subject), attributes }
 }
 
 /// What to do with an access token of a session while the store does not answer.

@@ -13,7 +13,7 @@ pub struct PasswordConfig {
     pub passes: Option<u32>,
     /// Lanes.
     pub lanes: Option<u32>,
-    /// Hashes at once; the number of processors if absent.
+    /// Hashes at once; one less than there are processors if absent, so that other answers need not wait for a hash.
     pub threads: Option<usize>,
     /// Callers that may wait for a hash; the next is told to come back later.
     pub queue: usize,

@@ -11,7 +11,7 @@ use http_body_util::BodyExt as _;
 use hyper::body::Body;
 use serde_json::{Map, Value};
 use std::time::Duration;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::timeout;
 
 /// How much of a body is taken, and how long it may take.
 #[derive(Debug, Clone, Copy)]
@@ -52,32 +52,61 @@ where
     if announced.is_some_and(|announced| announced > DISCARD as u64) {
         return too_large();
     }
-    let deadline = Instant::now() + limits.time;
+    if body.is_end_stream() {
+        return Received::Whole(Bytes::new());
+    }
+    let slow = || Received::Refused(LoginError::new(Malformed::Slow, "the body took too long"));
     let mut body = std::pin::pin!(body);
-    let mut whole = BytesMut::new();
-    let mut seen = 0usize;
-    loop {
-        match timeout_at(deadline, body.frame()).await {
-            Err(_) => return Received::Refused(LoginError::new(Malformed::Slow, "the body took too long")),
-            Ok(None) if seen > limits.bytes => return too_large(),
-            Ok(None) => return Received::Whole(whole.freeze()),
-            Ok(Some(Err(_))) => {
-                return Received::Refused(LoginError::new(Malformed::Body, "the body broke off"));
-            }
-            Ok(Some(Ok(frame))) => {
-                // Trailers say nothing to anybody here.
-                let Ok(data) = frame.into_data() else { continue };
-                seen = seen.saturating_add(data.len());
-                if seen <= limits.bytes {
-                    whole.extend_from_slice(&data);
-                } else {
-                    whole.clear();
+    let read = async {
+        let mut whole = Gathered::default();
+        let mut seen = 0usize;
+        loop {
+            match body.frame().await {
+                None if seen > limits.bytes => return too_large(),
+                None => return Received::Whole(whole.bytes()),
+                Some(Err(_)) => {
+                    return Received::Refused(LoginError::new(Malformed::Body, "the body broke off"));
                 }
-                if seen > DISCARD {
-                    return too_large();
+                Some(Ok(frame)) => {
+                    // Trailers say nothing to anybody here.
+                    let Ok(data) = frame.into_data() else { continue };
+                    seen = seen.saturating_add(data.len());
+                    if seen <= limits.bytes {
+                        whole.add(data);
+                    } else {
+                        whole = Gathered::default();
+                    }
+                    if seen > DISCARD {
+                        return too_large();
+                    }
                 }
             }
         }
+    };
+    timeout(limits.time, read).await.unwrap_or_else(|_| slow())
+}
+
+/// Parts of a body, put together. Most have one, which is handed on as it is.
+#[derive(Default)]
+struct Gathered {
+    first: Bytes,
+    all: BytesMut,
+}
+
+impl Gathered {
+    fn add(&mut self, part: Bytes) {
+        if self.first.is_empty() {
+            self.first = part;
+            return;
+        }
+        if self.all.is_empty() {
+            self.all.extend_from_slice(&self.first);
+        }
+        self.all.extend_from_slice(&part);
+    }
+
+    fn bytes(self) -> Bytes {
+        if self.all.is_empty() { self.first } else { self.all.freeze() }
     }
 }
 
@@ -108,13 +137,24 @@ pub(crate) fn authorization(headers: &HeaderMap, any_case: bool) -> Authorizatio
     //= swapchat.token.scheme-case
     //= nftrainbow.refresh.scheme-case
     let is_bearer = if any_case { word.eq_ignore_ascii_case("Bearer") } else { word == "Bearer" };
-    let is_token = |c: char| c.is_ascii_alphanumeric() || "-._~+/=".contains(c);
-    if is_bearer && !token.is_empty() && token.chars().all(is_token) {
+    if is_bearer && !token.is_empty() && token.bytes().all(|byte| OF_TOKENS[usize::from(byte)]) {
         Authorization::Bearer(token.to_owned())
     } else {
         Authorization::Other
     }
 }
+
+/// Which bytes a bearer token may have (RFC 6750 section 2.1). A table, for tokens are long.
+const OF_TOKENS: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0u8;
+    while byte < 128 {
+        table[byte as usize] =
+            byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/' | b'=');
+        byte += 1;
+    }
+    table
+};
 
 /// The members an operation is asked with: of its body, checked against its schema, or of the query.
 pub(crate) fn members(
@@ -319,6 +359,15 @@ mod tests {
         }
         let huge = headers(&header::CONTENT_LENGTH, &["99999999999"]);
         assert!(matches!(receive(&huge, Full::new(Bytes::new()), limits).await, Received::Refused(_)));
+    }
+
+    #[test]
+    fn parts_of_a_body_are_put_together_in_turn() {
+        for parts in [&[][..], &["a"], &["", "a", "", "b"], &["a", "b", "c"]] {
+            let mut whole = Gathered::default();
+            parts.iter().for_each(|part| whole.add(Bytes::from_static(part.as_bytes())));
+            assert_eq!(whole.bytes(), parts.concat().as_bytes());
+        }
     }
 
     #[tokio::test]

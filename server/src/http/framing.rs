@@ -9,7 +9,7 @@
 #[derive(Debug)]
 pub(super) struct Framing {
     state: State,
-    /// The line that is being read, without its line feed.
+    /// The beginning of a line whose end has not come yet.
     line: Vec<u8>,
     head: Head,
     /// Bytes of extensions and trailers so far in this body.
@@ -66,16 +66,16 @@ impl Framing {
                 }
                 _ => {
                     let rest = &bytes[at..];
-                    let end = rest.iter().position(|byte| *byte == b'\n');
+                    let end = memchr::memchr(b'\n', rest);
                     let part = &rest[..end.unwrap_or(rest.len())];
                     if self.line.len() + part.len() > LINE {
                         return Err((at, Unframed("a line that does not end")));
                     }
-                    self.line.extend_from_slice(part);
                     at += part.len();
-                    if end.is_some() {
-                        self.state = self.judge().map_err(|why| (at, why))?;
-                        self.line.clear();
+                    if end.is_none() {
+                        self.line.extend_from_slice(part);
+                    } else {
+                        self.state = self.end_of_line(part).map_err(|why| (at, why))?;
                         at += 1;
                     }
                 }
@@ -84,9 +84,22 @@ impl Framing {
         Ok(())
     }
 
-    /// What comes after the line that was read.
-    fn judge(&mut self) -> Result<State, Unframed> {
-        let line = self.line.strip_suffix(b"\r").ok_or(Unframed("a bare line feed"))?;
+    /// What comes after the line that ends with this part. Most come in one, which is judged where it is.
+    fn end_of_line(&mut self, part: &[u8]) -> Result<State, Unframed> {
+        if self.line.is_empty() {
+            return self.judge(part);
+        }
+        let mut line = std::mem::take(&mut self.line);
+        line.extend_from_slice(part);
+        let next = self.judge(&line);
+        line.clear();
+        self.line = line;
+        next
+    }
+
+    /// What comes after this line, whose line feed is left out.
+    fn judge(&mut self, line: &[u8]) -> Result<State, Unframed> {
+        let line = line.strip_suffix(b"\r").ok_or(Unframed("a bare line feed"))?;
         if line.contains(&b'\r') {
             return Err(Unframed("a bare carriage return"));
         }

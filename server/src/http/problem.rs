@@ -19,7 +19,7 @@ pub(crate) struct Answer<'a> {
 
 /// The response to this answer.
 pub(crate) fn json(answer: &Answer<'_>) -> Response<Full<Bytes>> {
-    let mut response = bare(answer.status, Bytes::from(answer.body.to_string()));
+    let mut response = bare(answer.status, written(answer.body));
     let headers = response.headers_mut();
     if answer.status == StatusCode::UNAUTHORIZED {
         // RFC 9110 section 15.5.2: every 401 says how to do better.
@@ -49,7 +49,7 @@ pub(crate) fn kept(body: &Value, seconds: u32) -> Response<Full<Bytes>> {
 
 /// A JSON value that succeeded.
 pub(crate) fn value(body: &Value) -> Response<Full<Bytes>> {
-    bare(StatusCode::OK, Bytes::from(body.to_string()))
+    bare(StatusCode::OK, written(body))
 }
 
 /// An answer to `OPTIONS`.
@@ -90,8 +90,21 @@ pub(crate) fn plain(why: Why) -> Response<Full<Bytes>> {
 pub(crate) fn generic(status: StatusCode, text: &str) -> Response<Full<Bytes>> {
     // Both names of the text: whichever scheme's client got lost here finds the one it reads.
     let body = json!({ "code": status.as_u16(), "message": text, "msg": text, "data": null });
-    bare(status, Bytes::from(body.to_string()))
+    bare(status, written(&body))
 }
+
+/// A value's text. Written to bytes at once: its `Display` takes each piece through a formatter.
+fn written(body: &Value) -> Bytes {
+    let mut text = Vec::with_capacity(USUAL);
+    match serde_json::to_writer(&mut text, body) {
+        Ok(()) => Bytes::from(text),
+        // Writing a value to memory does not fail; if it did, half of one would be worse than none.
+        Err(_) => Bytes::new(),
+    }
+}
+
+/// Bytes that most answers fit in.
+const USUAL: usize = 768;
 
 fn bare(status: StatusCode, body: Bytes) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(body));

@@ -2,22 +2,57 @@
 
 use crate::env::{Random, random_bytes};
 use http::{HeaderMap, HeaderName, HeaderValue};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// The header's name.
 pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// The name a trusted proxy gave, if it is a sensible one, or else a new one; nothing where chance fails.
+/// Names requests.
 ///
-/// What a stranger sends is not taken: he could make his requests look like somebody else's in the logs.
-pub(super) fn of(headers: &HeaderMap, from_proxy: bool, random: &dyn Random) -> Option<HeaderValue> {
-    let mut values = headers.get_all(X_REQUEST_ID).iter();
-    if let (true, Some(value), None) = (from_proxy, values.next(), values.next())
-        && is_sensible(value.as_bytes())
-    {
-        return Some(value.clone());
+/// A name is no secret, so random bytes for many are drawn at once: to ask the operating system costs as much as a fifth
+/// of a small answer. Secrets are drawn when they are needed, and never kept in advance.
+#[derive(Debug)]
+pub(crate) struct RequestIds {
+    random: Arc<dyn Random>,
+    drawn: Mutex<Vec<[u8; BYTES]>>,
+}
+
+/// Bytes of a name.
+const BYTES: usize = 16;
+/// Names that are drawn at once.
+const AT_ONCE: usize = 64;
+
+impl RequestIds {
+    /// Names from this chance.
+    pub(crate) const fn new(random: Arc<dyn Random>) -> Self {
+        Self { random, drawn: Mutex::new(Vec::new()) }
     }
-    let bytes: [u8; 16] = random_bytes(random).ok()?;
-    HeaderValue::from_str(&data_encoding::HEXLOWER.encode(&bytes)).ok()
+
+    /// The name a trusted proxy gave, if it is a sensible one, or else a new one; nothing where chance fails.
+    ///
+    /// What a stranger sends is not taken: he could make his requests look like somebody else's in the logs.
+    pub(super) fn of(&self, headers: &HeaderMap, from_proxy: bool) -> Option<HeaderValue> {
+        if from_proxy {
+            let mut values = headers.get_all(X_REQUEST_ID).iter();
+            if let (Some(value), None) = (values.next(), values.next())
+                && is_sensible(value.as_bytes())
+            {
+                return Some(value.clone());
+            }
+        }
+        let mut text = [0; 2 * BYTES];
+        data_encoding::HEXLOWER.encode_mut(&self.draw()?, &mut text);
+        HeaderValue::from_bytes(&text).ok()
+    }
+
+    fn draw(&self) -> Option<[u8; BYTES]> {
+        let mut drawn = self.drawn.lock().unwrap_or_else(PoisonError::into_inner);
+        if drawn.is_empty() {
+            let bytes: [u8; BYTES * AT_ONCE] = random_bytes(self.random.as_ref()).ok()?;
+            drawn.extend_from_slice(bytes.as_chunks().0);
+        }
+        drawn.pop()
+    }
 }
 
 fn is_sensible(value: &[u8]) -> bool {
@@ -32,12 +67,13 @@ mod tests {
 
     #[test]
     fn a_proxy_s_name_is_kept_when_it_is_sensible_and_a_stranger_s_never() {
+        let ids = RequestIds::new(Arc::new(SystemRandom));
         let read = |values: &[&str], from_proxy| {
             let mut headers = HeaderMap::new();
             for value in values {
                 headers.append(X_REQUEST_ID, HeaderValue::from_bytes(value.as_bytes()).unwrap());
             }
-            of(&headers, from_proxy, &SystemRandom).unwrap().to_str().unwrap().to_owned()
+            ids.of(&headers, from_proxy).unwrap().to_str().unwrap().to_owned()
         };
         let is_new = |id: &str| id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
         assert_eq!(read(&["a-B_7.c"], true), "a-B_7.c");
@@ -48,5 +84,13 @@ mod tests {
         }
         assert!(is_new(&read(&["one", "two"], true)));
         assert_ne!(read(&[], true), read(&[], true));
+    }
+
+    #[test]
+    fn no_two_requests_have_one_name_however_many_are_drawn_at_once() {
+        let ids = RequestIds::new(Arc::new(SystemRandom));
+        let many: std::collections::HashSet<_> =
+            (0..3 * AT_ONCE).map(|_| ids.of(&HeaderMap::new(), false).unwrap()).collect();
+        assert_eq!(many.len(), 3 * AT_ONCE);
     }
 }

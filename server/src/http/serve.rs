@@ -1,9 +1,10 @@
 //! Connections: accepted up to a number, given up when they dawdle, finished when the server stops.
 
+use super::Line;
 use super::drain::Drain;
 use super::stream::Watched;
 use super::tls::Tls;
-use crate::client::{Encrypted, Peer, Source};
+use crate::client::Source;
 use crate::login::Login;
 use bytes::{Bytes, BytesMut};
 use http::{Request, StatusCode, Version, header};
@@ -22,7 +23,6 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
-use tower::Service as _;
 
 /// How connections are treated.
 #[derive(Debug, Clone, Copy)]
@@ -208,18 +208,15 @@ impl Connection {
         let Ok(Ok(first)) = first else { return };
         let is_http_1 = first != HTTP2_OPENING;
         let io = Watched::new(stream, first, is_http_1, limits.write_time);
-        let service = service_fn(move |mut request: Request<Incoming>| {
-            let (mut login, drain) = (login.clone(), drain.clone());
+        let line = Line { peer: Some(peer.ip()), encrypted };
+        let service = service_fn(move |request: Request<Incoming>| {
+            let (login, drain) = (login.clone(), drain.clone());
             async move {
                 if let Some(wrong) = wrong_host(&request) {
                     return Ok::<_, Infallible>(super::problem::generic(StatusCode::BAD_REQUEST, wrong));
                 }
-                request.extensions_mut().insert(Peer(peer));
-                if encrypted {
-                    request.extensions_mut().insert(Encrypted);
-                }
                 let version = request.version();
-                let mut response = login.call(request).await?;
+                let mut response = login.answer(request, line).await;
                 drain.mark(version, &mut response);
                 Ok(response)
             }

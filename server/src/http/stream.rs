@@ -4,6 +4,7 @@ use super::framing::{Framing, Unframed};
 use bytes::Bytes;
 use hyper::rt::{Read, ReadBufCursor, Write};
 use std::io;
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -76,9 +77,10 @@ impl<S: AsyncRead + Unpin> Read for Watched<S> {
             return Poll::Ready(Ok(()));
         }
         if this.first.is_empty() {
-            let mut part = [0; PART];
+            // Not cleared first: the library asks three times for each request, mostly for nothing.
+            let mut part = [MaybeUninit::uninit(); PART];
             let room = buf.remaining().min(PART);
-            let mut read = ReadBuf::new(&mut part[..room]);
+            let mut read = ReadBuf::uninit(&mut part[..room]);
             ready!(Pin::new(&mut this.stream).poll_read(cx, &mut read))?;
             this.hand_on(read.filled(), &mut buf);
         } else {

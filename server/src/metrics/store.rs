@@ -4,7 +4,8 @@ use super::Metrics;
 use crate::env::Timestamp;
 use crate::store::{BoxFuture, Key, Put, Store, StoreError};
 use bytes::Bytes;
-use std::sync::Arc;
+use prometheus_client::metrics::histogram::Histogram;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 /// Another store, with the time of each call and its failures counted.
@@ -12,24 +13,57 @@ use std::time::Instant;
 pub struct MeasuredStore {
     inner: Arc<dyn Store>,
     metrics: Metrics,
+    put: Method,
+    get: Method,
+    take: Method,
+    swap: Method,
+    bump: Method,
+    remove: Method,
+    clear: Method,
+    ping: Method,
+}
+
+/// A method of the store, and the figures of its calls once there was one.
+#[derive(Debug)]
+struct Method {
+    name: &'static str,
+    times: OnceLock<Histogram>,
+}
+
+impl Method {
+    const fn new(name: &'static str) -> Self {
+        Self { name, times: OnceLock::new() }
+    }
 }
 
 impl MeasuredStore {
     /// Measures this one.
     #[must_use]
-    pub fn new(inner: Arc<dyn Store>, metrics: Metrics) -> Self {
-        Self { inner, metrics }
+    pub const fn new(inner: Arc<dyn Store>, metrics: Metrics) -> Self {
+        Self {
+            inner,
+            metrics,
+            put: Method::new("put"),
+            get: Method::new("get"),
+            take: Method::new("take"),
+            swap: Method::new("swap"),
+            bump: Method::new("bump"),
+            remove: Method::new("remove"),
+            clear: Method::new("clear"),
+            ping: Method::new("ping"),
+        }
     }
 
     fn measured<'a, T: 'a>(
         &'a self,
-        method: &'static str,
+        method: &'a Method,
         call: BoxFuture<'a, Result<T, StoreError>>,
     ) -> BoxFuture<'a, Result<T, StoreError>> {
         Box::pin(async move {
             let begun = Instant::now();
             let answer = call.await;
-            self.metrics.called(method, begun.elapsed(), answer.is_err());
+            let times = method.times.get_or_init(|| self.metrics.times(method.name));
+            self.metrics.called(method.name, times, begun.elapsed(), answer.is_err());
             answer
         })
     }
@@ -43,15 +77,15 @@ impl Store for MeasuredStore {
         until: Timestamp,
         mode: Put,
     ) -> BoxFuture<'a, Result<bool, StoreError>> {
-        self.measured("put", self.inner.put(key, value, until, mode))
+        self.measured(&self.put, self.inner.put(key, value, until, mode))
     }
 
     fn get<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Option<Bytes>, StoreError>> {
-        self.measured("get", self.inner.get(key))
+        self.measured(&self.get, self.inner.get(key))
     }
 
     fn take<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Option<Bytes>, StoreError>> {
-        self.measured("take", self.inner.take(key))
+        self.measured(&self.take, self.inner.take(key))
     }
 
     fn swap<'a>(
@@ -61,23 +95,23 @@ impl Store for MeasuredStore {
         value: Bytes,
         until: Timestamp,
     ) -> BoxFuture<'a, Result<bool, StoreError>> {
-        self.measured("swap", self.inner.swap(key, was, value, until))
+        self.measured(&self.swap, self.inner.swap(key, was, value, until))
     }
 
     fn bump<'a>(&'a self, key: &'a Key, until: Timestamp) -> BoxFuture<'a, Result<u64, StoreError>> {
-        self.measured("bump", self.inner.bump(key, until))
+        self.measured(&self.bump, self.inner.bump(key, until))
     }
 
     fn remove<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<(), StoreError>> {
-        self.measured("remove", self.inner.remove(key))
+        self.measured(&self.remove, self.inner.remove(key))
     }
 
     fn clear(&self) -> BoxFuture<'_, Result<(), StoreError>> {
-        self.measured("clear", self.inner.clear())
+        self.measured(&self.clear, self.inner.clear())
     }
 
     fn ping(&self) -> BoxFuture<'_, Result<(), StoreError>> {
-        self.measured("ping", self.inner.ping())
+        self.measured(&self.ping, self.inner.ping())
     }
 }
 

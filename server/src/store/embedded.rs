@@ -6,11 +6,13 @@ use super::memory::count;
 use super::{BoxFuture, Key, MemoryStore, Put, Space, Store, StoreError};
 use crate::env::{Clock, Timestamp};
 use bytes::Bytes;
-use redb::{Database, ReadableDatabase, ReadableTable, Table, TableDefinition, WriteTransaction};
+use redb::{
+    Database, ReadOnlyTable, ReadableDatabase, ReadableTable, Table, TableDefinition, WriteTransaction,
+};
 use std::fs::OpenOptions;
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use tokio::sync::{mpsc, oneshot};
 
 /// Keeps durable entries in a file and survives `kill -9`.
@@ -20,6 +22,7 @@ use tokio::sync::{mpsc, oneshot};
 #[derive(Debug)]
 pub struct EmbeddedStore {
     clock: Arc<dyn Clock>,
+    latest: Arc<Latest>,
     database: Arc<Database>,
     ephemeral: MemoryStore,
     jobs: Option<mpsc::Sender<Job>>,
@@ -39,16 +42,18 @@ impl EmbeddedStore {
         opened.commit().map_err(|error| StoreError::new("open its tables", &error))?;
 
         let database = Arc::new(database);
+        let latest = Arc::new(Latest::default());
+        latest.renew(&database);
         let (jobs, queue) = mpsc::channel(QUEUE);
         let writer = std::thread::Builder::new()
             .name("countersign-store".into())
             .spawn({
-                let (database, clock) = (database.clone(), clock.clone());
-                move || write(&database, clock.as_ref(), queue)
+                let (database, latest, clock) = (database.clone(), latest.clone(), clock.clone());
+                move || write(&database, &latest, clock.as_ref(), queue)
             })
             .map_err(|error| StoreError::new("start its writer", &error))?;
         let ephemeral = MemoryStore::new(clock.clone());
-        Ok(Self { clock, database, ephemeral, jobs: Some(jobs), writer: Some(writer) })
+        Ok(Self { clock, latest, database, ephemeral, jobs: Some(jobs), writer: Some(writer) })
     }
 
     async fn ask(&self, key: &Key, act: Act) -> Result<Answer, StoreError> {
@@ -60,15 +65,15 @@ impl EmbeddedStore {
     }
 
     fn read(&self, key: &Key) -> Result<Option<Bytes>, StoreError> {
-        let failed = |error: redb::Error| StoreError::new("read", &error);
-        let reading = self.database.begin_read().map_err(|error| failed(error.into()))?;
-        let table = reading.open_table(ENTRIES).map_err(|error| failed(error.into()))?;
-        let found = table.get(key.name().as_ref()).map_err(|error| failed(error.into()))?;
-        let now = self.clock.now();
-        Ok(found.and_then(|guard| {
-            let (until, value) = guard.value();
-            (Timestamp::from_millis(until) > now).then(|| Bytes::copy_from_slice(value))
-        }))
+        let read = |table: &Entries| {
+            let found = table.get(key.name().as_ref())?;
+            let now = self.clock.now();
+            Ok(found.and_then(|guard| {
+                let (until, value) = guard.value();
+                (Timestamp::from_millis(until) > now).then(|| Bytes::copy_from_slice(value))
+            }))
+        };
+        self.latest.with(&self.database, read).map_err(|error: redb::Error| StoreError::new("read", &error))
     }
 }
 
@@ -180,6 +185,44 @@ const BATCH: usize = 256;
 /// Ended entries dropped with each transaction at most.
 const SWEEP: usize = 64;
 
+type Entries = ReadOnlyTable<&'static str, (u64, &'static [u8])>;
+
+/// The last committed state, open for reading. To open it costs more than to read from it, and between two commits it is
+/// always the same.
+#[derive(Default)]
+struct Latest(RwLock<Option<Entries>>);
+
+impl std::fmt::Debug for Latest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Latest").finish_non_exhaustive()
+    }
+}
+
+impl Latest {
+    /// Puts the present state in its place: after each commit and before anybody is told of it. Where that fails nothing
+    /// is kept, so that no state from before is read.
+    fn renew(&self, database: &Database) {
+        let present = open(database).ok();
+        let before = std::mem::replace(&mut *self.0.write().unwrap_or_else(PoisonError::into_inner), present);
+        drop(before);
+    }
+
+    fn with<T>(
+        &self,
+        database: &Database,
+        read: impl FnOnce(&Entries) -> Result<T, redb::Error>,
+    ) -> Result<T, redb::Error> {
+        match &*self.0.read().unwrap_or_else(PoisonError::into_inner) {
+            Some(entries) => read(entries),
+            None => read(&open(database)?),
+        }
+    }
+}
+
+fn open(database: &Database) -> Result<Entries, redb::Error> {
+    Ok(database.begin_read()?.open_table(ENTRIES)?)
+}
+
 #[derive(Debug)]
 struct Job {
     name: Arc<str>,
@@ -209,7 +252,7 @@ fn prepare(transaction: &WriteTransaction) -> Result<(), redb::Error> {
     Ok(())
 }
 
-fn write(database: &Database, clock: &dyn Clock, mut queue: mpsc::Receiver<Job>) {
+fn write(database: &Database, latest: &Latest, clock: &dyn Clock, mut queue: mpsc::Receiver<Job>) {
     while let Some(first) = queue.blocking_recv() {
         let mut jobs = vec![first];
         while jobs.len() < BATCH
@@ -217,7 +260,10 @@ fn write(database: &Database, clock: &dyn Clock, mut queue: mpsc::Receiver<Job>)
         {
             jobs.push(job);
         }
-        match commit(database, clock.now(), &jobs) {
+        let committed = commit(database, clock.now(), &jobs);
+        // Also after a failure: what became of it is then as the file says.
+        latest.renew(database);
+        match committed {
             Ok(answers) => {
                 for (job, answer) in jobs.into_iter().zip(answers) {
                     // A caller that has gone away has no use for the answer; the change stands.

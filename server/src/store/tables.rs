@@ -27,9 +27,21 @@ pub(crate) struct Challenges {
 #[derive(Debug)]
 pub(crate) struct Outstanding {
     key: Key,
-    failures: Key,
     until: Timestamp,
 }
+
+impl Outstanding {
+    /// Where wrong answers to it are counted: under the same hash.
+    fn failures(&self) -> Key {
+        let name = self.key.name();
+        Key::new(Space::Ephemeral, &format!("{FAILURES}{}", name.strip_prefix(CHALLENGE).unwrap_or(name)))
+    }
+}
+
+/// The table of challenges.
+const CHALLENGE: &str = "challenge";
+/// The table of wrong answers to them.
+const FAILURES: &str = "failures";
 
 #[derive(Serialize, Deserialize)]
 struct Pending {
@@ -54,7 +66,7 @@ impl Challenges {
         //= common.challenge.survives-strangers
         //= swapchat.secret.survives-strangers
         //= common.challenge.expires
-        let key = key(Space::Ephemeral, "challenge", scheme, &[bound_to, challenge]);
+        let key = key(Space::Ephemeral, CHALLENGE, scheme, &[bound_to, challenge]);
         let value = write(&Pending { until, kept: pending.clone() })?;
         if self.store.put(&key, value, until, Put::New).await? {
             return Ok(());
@@ -69,12 +81,10 @@ impl Challenges {
         candidates: &[String],
     ) -> Result<Option<(Outstanding, Value)>, LoginError> {
         for challenge in candidates {
-            let parts = [bound_to, challenge];
-            let key = key(Space::Ephemeral, "challenge", scheme, &parts);
+            let key = key(Space::Ephemeral, CHALLENGE, scheme, &[bound_to, challenge]);
             if let Some(bytes) = self.store.get(&key).await? {
                 let Pending { until, kept } = read(&bytes)?;
-                let failures = self::key(Space::Ephemeral, "failures", scheme, &parts);
-                return Ok(Some((Outstanding { key, failures, until }, kept)));
+                return Ok(Some((Outstanding { key, until }, kept)));
             }
         }
         Ok(None)
@@ -87,7 +97,7 @@ impl Challenges {
 
     /// Counts a wrong answer, the last of which ends the challenge.
     pub(crate) async fn failed(&self, challenge: &Outstanding, tries: u64) -> Result<(), LoginError> {
-        if self.store.bump(&challenge.failures, challenge.until).await? >= tries {
+        if self.store.bump(&challenge.failures(), challenge.until).await? >= tries {
             self.store.remove(&challenge.key).await?;
         }
         Ok(())
@@ -217,7 +227,12 @@ pub(crate) fn key(space: Space, table: &str, scheme: &str, parts: &[&str]) -> Ke
         hash.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
         hash.update(part);
     }
-    Key::new(space, &format!("{table}/{scheme}/{}", URL_SAFE_NO_PAD.encode(&hash.finalize()[..21])))
+    let mut name = String::with_capacity(table.len() + scheme.len() + 30);
+    for part in [table, "/", scheme, "/"] {
+        name.push_str(part);
+    }
+    URL_SAFE_NO_PAD.encode_string(&hash.finalize()[..21], &mut name);
+    Key::new(space, &name)
 }
 
 pub(crate) fn write<T: Serialize>(value: &T) -> Result<Bytes, LoginError> {

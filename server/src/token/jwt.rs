@@ -3,6 +3,7 @@
 //! What is accepted is what this server writes: three parts, one spelling of each, the algorithm that belongs to the
 //! key, every claim present once and of its type. Nothing in a token says how it is to be checked (RFC 8725).
 
+use super::claims::{Payload, PayloadSeed};
 use super::family::AccountEpoch;
 use super::keys::{Keys, RingKey, Signer};
 use crate::env::Timestamp;
@@ -10,7 +11,8 @@ use crate::error::{Denied, LoginError};
 use crate::json;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde_json::{Map, Value, json};
+use serde::Serialize;
+use serde_json::{Map, Value};
 
 /// Claims the issuer writes and a scheme cannot.
 pub(super) const RESERVED: [&str; 12] =
@@ -42,36 +44,53 @@ pub(super) struct Claims {
     pub(super) exp: Timestamp,
     /// When it was made.
     issued: Timestamp,
-    pub(super) all: Map<String, Value>,
+    /// When its holder logged in, if it says so.
+    login: Option<Timestamp>,
+    /// The account whose password began it, as it was then.
+    pub(super) account: Option<AccountEpoch>,
+    /// What the issuer did not write.
+    pub(super) others: Map<String, Value>,
 }
 
 impl Claims {
     /// A claim that is a time in whole seconds.
     pub(super) fn time(&self, name: &str) -> Result<Timestamp, LoginError> {
-        time(&self.all, name)
+        match name {
+            "exp" => Ok(self.exp),
+            "iat" => Ok(self.issued),
+            other => time(self.others.get(other).and_then(Value::as_u64)),
+        }
     }
 
     /// When its holder logged in: long before its own beginning, where it was exchanged for another.
     pub(super) fn logged_in(&self) -> Timestamp {
-        self.time("auth_time").unwrap_or(self.issued)
-    }
-
-    /// The account whose password began it, as it was then.
-    pub(super) fn account(&self) -> Option<AccountEpoch> {
-        let name = self.all.get("acc")?.as_str()?.to_owned();
-        Some(AccountEpoch { name, epoch: self.all.get("epoch").and_then(Value::as_u64).unwrap_or_default() })
+        self.login.unwrap_or(self.issued)
     }
 }
 
 /// Writes a token.
-pub(super) fn encode(signer: &dyn Signer, claims: &Map<String, Value>) -> Result<String, LoginError> {
+pub(super) fn encode(signer: &dyn Signer, claims: &impl Serialize) -> Result<String, LoginError> {
+    let mut payload = Vec::with_capacity(USUAL);
+    serde_json::to_writer(&mut payload, claims).map_err(|error| LoginError::internal(error.to_string()))?;
+    let mut token = String::with_capacity(2 * USUAL);
+    token.push_str(&header(signer));
+    token.push('.');
+    URL_SAFE_NO_PAD.encode_string(payload, &mut token);
+    let signature = signer.sign(token.as_bytes())?;
+    token.push('.');
+    URL_SAFE_NO_PAD.encode_string(signature, &mut token);
+    token.shrink_to_fit();
+    Ok(token)
+}
+
+/// Bytes that the claims of most tokens fit in.
+const USUAL: usize = 512;
+
+/// The header of all tokens of this key, as they carry it.
+pub(super) fn header(signer: &dyn Signer) -> String {
     // Written out for the order of its members, which is the one the documents show.
-    let header =
-        format!(r#"{{"typ":"JWT","alg":{},"kid":{}}}"#, json!(signer.algorithm()), json!(signer.kid()));
-    let claims = serde_json::to_vec(claims).map_err(|error| LoginError::internal(error.to_string()))?;
-    let message = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims));
-    let signature = signer.sign(message.as_bytes())?;
-    Ok(format!("{message}.{}", URL_SAFE_NO_PAD.encode(signature)))
+    let (algorithm, kid) = (Value::from(signer.algorithm()), Value::from(signer.kid()));
+    URL_SAFE_NO_PAD.encode(format!(r#"{{"typ":"JWT","alg":{algorithm},"kid":{kid}}}"#))
 }
 
 /// Reads a token.
@@ -86,10 +105,20 @@ pub(super) fn decode(keys: &Keys, token: &str, expected: &Expected<'_>) -> Resul
     // The alphabet has no dot, so a fourth part fails here.
     //= common.token.encoding
     //= common.token.garbage
-    let part = |text: &str| URL_SAFE_NO_PAD.decode(text).map_err(|_| form("a part is not base64url"));
-    let (header, payload, signature) = (object(&part(header)?)?, part(payload)?, part(signature)?);
-
-    let key = check_header(keys, &header)?;
+    let part = |text: &str| {
+        // Not `decode`, which has the memory cleared first.
+        let mut bytes = Vec::with_capacity(text.len());
+        URL_SAFE_NO_PAD.decode_vec(text, &mut bytes).map_err(|_| form("a part is not base64url"))?;
+        Ok::<_, LoginError>(bytes)
+    };
+    // The header that this server writes today needs no reading; other writings of it are read.
+    let known = keys.wrote(header);
+    let header = if known.is_some() { Vec::new() } else { part(header)? };
+    let (payload, signature) = (part(payload)?, part(signature)?);
+    let key = match known {
+        Some(key) => key,
+        None => check_header(keys, &object(&header)?)?,
+    };
     //= common.token.signature
     //= common.token.claims-protected
     //= common.refresh.signature
@@ -100,27 +129,32 @@ pub(super) fn decode(keys: &Keys, token: &str, expected: &Expected<'_>) -> Resul
         return Err(LoginError::new(Denied::TokenSignature, "the key was retired too long ago"));
     }
 
-    let all = object(&payload)?;
+    let read: Payload<'_> = json::strict_as(&payload, PayloadSeed).map_err(|_| form(NO_OBJECT))?;
     for (name, value) in [("iss", expected.issuer), ("aud", expected.audience), ("use", expected.r#use)] {
-        if all.get(name).and_then(Value::as_str) != Some(value) {
+        if read.text(name) != Some(value) {
             return Err(refused("issued by another, or for something else"));
         }
     }
-    let text = |name: &str| all.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
-    let subject = text("sub").ok_or_else(|| refused("no subject"))?.to_owned();
-    text("jti").ok_or_else(|| refused("no id"))?;
-    let exp = time(&all, "exp")?;
+    let filled = |name: &str| read.text(name).filter(|text| !text.is_empty());
+    let subject = filled("sub").ok_or_else(|| refused("no subject"))?.to_owned();
+    filled("jti").ok_or_else(|| refused("no id"))?;
+    let exp = time(read.whole("exp"))?;
     let latest = expected.now.plus_secs(SKEW);
-    let issued = time(&all, "iat")?;
-    if issued > latest || all.contains_key("nbf") && time(&all, "nbf")? > latest {
+    let issued = time(read.whole("iat"))?;
+    let earliest = read.others.get("nbf").map(|earliest| time(earliest.as_u64())).transpose()?;
+    if issued > latest || earliest.is_some_and(|earliest| earliest > latest) {
         return Err(refused("not good yet"));
     }
-    let session = text("sid").map(ToOwned::to_owned);
-    let generation = match all.get("gen") {
-        None => 0,
-        Some(generation) => generation.as_u64().ok_or_else(|| refused("a generation that is no number"))?,
+    let session = filled("sid").map(ToOwned::to_owned);
+    let generation = match read.has("gen") {
+        false => 0,
+        true => read.whole("gen").ok_or_else(|| refused("a generation that is no number"))?,
     };
-    Ok(Claims { subject, session, generation, exp, issued, all })
+    let login = time(read.whole("auth_time")).ok();
+    let account = read
+        .text("acc")
+        .map(|name| AccountEpoch { name: name.to_owned(), epoch: read.whole("epoch").unwrap_or_default() });
+    Ok(Claims { subject, session, generation, exp, issued, login, account, others: read.others })
 }
 
 /// The key a header names, if it names no other way of checking.
@@ -149,14 +183,16 @@ fn check_header(keys: &Keys, header: &Map<String, Value>) -> Result<RingKey, Log
 fn object(bytes: &[u8]) -> Result<Map<String, Value>, LoginError> {
     match json::strict(bytes) {
         Ok(Value::Object(members)) => Ok(members),
-        _ => Err(LoginError::new(Denied::TokenForm, "a part is not one strict JSON object")),
+        _ => Err(LoginError::new(Denied::TokenForm, NO_OBJECT)),
     }
 }
 
+const NO_OBJECT: &str = "a part is not one strict JSON object";
+
 /// A time must be a whole number of seconds that a calendar could hold; what is not is never taken for "no end".
-fn time(claims: &Map<String, Value>, name: &str) -> Result<Timestamp, LoginError> {
+fn time(claim: Option<u64>) -> Result<Timestamp, LoginError> {
     const YEAR_9999: u64 = 253_402_300_799;
-    let secs = claims.get(name).and_then(Value::as_u64).filter(|secs| *secs <= YEAR_9999);
+    let secs = claim.filter(|secs| *secs <= YEAR_9999);
     let refused =
         || LoginError::new(Denied::TokenRefused, "a time is missing or is no whole number of seconds");
     secs.map(Timestamp::from_secs).ok_or_else(refused)

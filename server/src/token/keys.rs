@@ -1,5 +1,6 @@
 //! The keys of a server: which signs, which only check, and for how long.
 
+use super::jwt;
 use crate::env::Timestamp;
 use crate::error::LoginError;
 use serde_json::{Map, Value, json};
@@ -80,14 +81,16 @@ pub const KEY_SET_SECONDS: u32 = 300;
 #[derive(Debug, Clone)]
 pub struct Keys {
     current: Arc<dyn Signer>,
+    /// The header of all tokens of the current key.
+    header: String,
     others: Vec<RingKey>,
 }
 
 impl Keys {
     /// One key that signs, and others that only check.
     #[must_use]
-    pub const fn new(current: Arc<dyn Signer>, others: Vec<RingKey>) -> Self {
-        Self { current, others }
+    pub fn new(current: Arc<dyn Signer>, others: Vec<RingKey>) -> Self {
+        Self { header: jwt::header(current.as_ref()), current, others }
     }
 
     /// The key that signs.
@@ -109,6 +112,11 @@ impl Keys {
             return Some(RingKey { signer: self.current.clone(), state: KeyState::Current });
         }
         self.others.iter().find(|key| key.signer.kid() == kid).cloned()
+    }
+
+    /// The key that signs, if this is the header its tokens carry.
+    pub(super) fn wrote(&self, header: &str) -> Option<RingKey> {
+        (self.header == header).then(|| RingKey { signer: self.current.clone(), state: KeyState::Current })
     }
 
     /// The key of this name, or the one that signs where it is gone.

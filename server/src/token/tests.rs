@@ -79,7 +79,7 @@ const REFUSED: Why = Why::Denied(Denied::TokenRefused);
 async fn tokens_are_good_for_their_scheme_their_use_and_their_time() {
     let (issuer, clock) = issuer();
     let (rules, other) = (Rules("one", ROTATE), Rules("two", ROTATE));
-    let tokens = issuer.grant(&rules, alice(), None).await.unwrap();
+    let tokens = issuer.grant(&rules, &alice(), None).await.unwrap();
     let refresh = tokens.refresh.unwrap().token;
     assert_eq!(issuer.authenticate(&rules, &tokens.access).await.unwrap().subject, alice());
     for (rules, token) in [(&other, &tokens.access), (&rules, &refresh)] {
@@ -99,7 +99,7 @@ async fn tokens_are_good_for_their_scheme_their_use_and_their_time() {
 async fn racers_inside_the_window_get_the_same_bytes() {
     let (issuer, clock) = issuer();
     let rules = Rules("one", ROTATE);
-    let first = issuer.grant(&rules, alice(), None).await.unwrap().refresh.unwrap().token;
+    let first = issuer.grant(&rules, &alice(), None).await.unwrap().refresh.unwrap().token;
     clock.advance(secs(5));
     let racers: Vec<_> = (0..20)
         .map(|_| {
@@ -125,7 +125,7 @@ async fn racers_inside_the_window_get_the_same_bytes() {
 async fn a_token_replaced_too_long_ago_ends_the_family() {
     let (issuer, clock) = issuer();
     let rules = Rules("one", ROTATE);
-    let first = issuer.grant(&rules, alice(), None).await.unwrap();
+    let first = issuer.grant(&rules, &alice(), None).await.unwrap();
     let first_refresh = first.refresh.unwrap().token;
     let second = refresh(&issuer, &rules, &first_refresh).await.unwrap();
     clock.advance(secs(31));
@@ -140,7 +140,7 @@ async fn a_token_replaced_too_long_ago_ends_the_family() {
 async fn once_the_successor_is_used_the_one_before_is_old_even_inside_the_window() {
     let (issuer, _) = issuer();
     let rules = Rules("one", ROTATE);
-    let first = issuer.grant(&rules, alice(), None).await.unwrap().refresh.unwrap().token;
+    let first = issuer.grant(&rules, &alice(), None).await.unwrap().refresh.unwrap().token;
     let second = refresh(&issuer, &rules, &first).await.unwrap().refresh.unwrap().token;
     let third = refresh(&issuer, &rules, &second).await.unwrap().refresh.unwrap().token;
     assert_eq!(refresh(&issuer, &rules, &first).await.unwrap_err(), REFUSED);
@@ -152,8 +152,8 @@ async fn logout_ends_this_session_and_no_other() {
     let (issuer, _) = issuer();
     let rules = Rules("one", ROTATE);
     let (one, two) = (
-        issuer.grant(&rules, alice(), None).await.unwrap(),
-        issuer.grant(&rules, alice(), None).await.unwrap(),
+        issuer.grant(&rules, &alice(), None).await.unwrap(),
+        issuer.grant(&rules, &alice(), None).await.unwrap(),
     );
     let caller = issuer.authenticate(&rules, &one.access).await.unwrap();
     issuer.end(&rules, &caller).await.unwrap();
@@ -167,7 +167,7 @@ async fn logout_ends_this_session_and_no_other() {
 async fn a_window_from_issue_takes_ended_tokens_and_its_last_second() {
     let (issuer, clock) = issuer();
     let rules = Rules("one", REISSUE);
-    let token = issuer.grant(&rules, alice(), None).await.unwrap().access;
+    let token = issuer.grant(&rules, &alice(), None).await.unwrap().access;
     clock.advance(secs(5 * HOUR));
     assert!(issuer.authenticate(&rules, &token).await.is_err());
     let renewed = refresh(&issuer, &rules, &token).await.unwrap().access;
@@ -181,7 +181,7 @@ async fn a_window_from_issue_takes_ended_tokens_and_its_last_second() {
 async fn a_window_from_expiry_opens_when_the_token_no_longer_authorises() {
     let (issuer, clock) = issuer();
     let rules = Rules("one", LATE);
-    let token = issuer.grant(&rules, alice(), None).await.unwrap().access;
+    let token = issuer.grant(&rules, &alice(), None).await.unwrap().access;
     clock.advance(secs(HOUR));
     assert_eq!(issuer.authenticate(&rules, &token).await.unwrap_err().why(), Why::Denied(Denied::TokenEnded));
     assert!(refresh(&issuer, &rules, &token).await.is_ok());
@@ -194,7 +194,7 @@ async fn an_extending_refresh_lengthens_the_access_token_at_hand() {
     let (issuer, clock) = issuer();
     let renewal = Renewal::Rotate { lifetime: 10 * HOUR, grace: 30, extends: true };
     let rules = Rules("one", Policy { renewal, ..ROTATE });
-    let tokens = issuer.grant(&rules, alice(), None).await.unwrap();
+    let tokens = issuer.grant(&rules, &alice(), None).await.unwrap();
     clock.advance(secs(HOUR));
     assert!(issuer.authenticate(&rules, &tokens.access).await.is_err());
     let presented = issuer.present(&rules, &tokens.refresh.unwrap().token).await.unwrap();
@@ -210,6 +210,6 @@ async fn no_two_tokens_coincide() {
     let rules = Rules("one", REISSUE);
     let mut seen = std::collections::HashSet::new();
     for _ in 0..100 {
-        assert!(seen.insert(issuer.grant(&rules, alice(), None).await.unwrap().access));
+        assert!(seen.insert(issuer.grant(&rules, &alice(), None).await.unwrap().access));
     }
 }

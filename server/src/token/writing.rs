@@ -1,12 +1,13 @@
 //! Making tokens: everything in one follows from who it is for, from when, and from the policy.
 
+use super::claims::{Word, Written};
 use super::family::{self, AccountEpoch, Family};
 use super::{Issuer, Policy, RefreshToken, Renewal, Subject, TokenRules, Tokens, Use, jwt};
 use crate::env::{Timestamp, random_bytes};
 use crate::error::LoginError;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde_json::{Map, Value};
+use std::borrow::Cow;
 
 impl Issuer {
     pub(super) fn fresh_id(&self) -> Result<String, LoginError> {
@@ -31,13 +32,16 @@ impl Issuer {
         let mut tokens =
             self.access(rules, &family.subject, family.issued_at, over, identity, Some(&family.kid))?;
         let lifetime = cut(family.issued_at, self.sessions.limits.refresh_lifetime(lifetime), over);
-        let mut claims = rules.claims(&family.subject, Use::Refresh);
+        let own = rules.claims(&family.subject, Use::Refresh);
         let issued = family.issued_at.secs();
-        self.bind(&mut claims, rules, &family.subject, Use::Refresh, identity);
+        let id = identity.token_id(Use::Refresh);
+        let mut claims = Written::new(&own);
+        self.bind(&mut claims, rules, &family.subject, Use::Refresh, identity, &id);
         //= common.token.fresh-times
-        claims.insert("iat".into(), issued.into());
-        claims.insert("exp".into(), (issued + lifetime).into());
-        let token = jwt::encode(self.keys.now().signer_or_current(&family.kid).as_ref(), &claims)?;
+        claims.set("iat", Word::Whole(issued));
+        claims.set("exp", Word::Whole(issued + lifetime));
+        let signer = self.keys.now().signer_or_current(&family.kid);
+        let token = jwt::encode(signer.as_ref(), &claims.in_order())?;
         tokens.refresh = Some(RefreshToken { token, lifetime });
         Ok(tokens)
     }
@@ -71,17 +75,20 @@ impl Issuer {
         //= common.refresh.new-lifetime
         let lifetime = cut(now, policy.lifetime, over);
         let ends = issued + lifetime;
-        let mut claims = rules.claims(subject, Use::Access);
-        self.bind(&mut claims, rules, subject, Use::Access, identity);
-        claims.insert("iat".into(), issued.into());
-        claims.insert(policy.began.into(), issued.into());
+        let own = rules.claims(subject, Use::Access);
+        let id = identity.token_id(Use::Access);
+        let mut claims = Written::new(&own);
+        self.bind(&mut claims, rules, subject, Use::Access, identity, &id);
+        claims.set("iat", Word::Whole(issued));
+        claims.set(policy.began, Word::Whole(issued));
         // A reader that knows only `exp` must not refuse a token that can still be exchanged.
         let exp = match policy.renewal {
             Renewal::Reissue { window, .. } if policy.ends != "exp" => (ends + window).min(over.secs()),
             _ => ends,
         };
-        claims.insert("exp".into(), exp.into());
-        claims.insert(policy.ends.into(), ends.into());
+        claims.set("exp", Word::Whole(exp));
+        claims.set(policy.ends, Word::Whole(ends));
+        let claims = claims.in_order();
         let keys = self.keys.now();
         let access = match kid {
             Some(kid) => jwt::encode(keys.signer_or_current(kid).as_ref(), &claims)?,
@@ -90,37 +97,37 @@ impl Issuer {
         Ok(Tokens { access, lifetime, ends: Timestamp::from_secs(ends), refresh: None })
     }
 
-    fn bind(
-        &self,
-        claims: &mut Map<String, Value>,
-        rules: &dyn TokenRules,
-        subject: &Subject,
+    fn bind<'a>(
+        &'a self,
+        claims: &mut Written<'a>,
+        rules: &'a dyn TokenRules,
+        subject: &'a Subject,
         r#use: Use,
-        identity: Identity<'_>,
+        identity: Identity<'a>,
+        id: &'a str,
     ) {
-        claims.insert("iss".into(), self.name.as_ref().into());
+        claims.set("iss", Word::Text(&self.name));
         //= common.token.other-scheme
         //= common.refresh.other-scheme
-        claims.insert("aud".into(), rules.id().into());
+        claims.set("aud", Word::Text(rules.id()));
         //= common.refresh.keeps-identity
-        claims.insert("sub".into(), subject.id.as_str().into());
+        claims.set("sub", Word::Text(&subject.id));
         //= common.refresh.not-an-access-token
         //= common.refresh.not-for-access
         //= ethgas.token.refresh-token-is-none
-        claims.insert("use".into(), r#use.name().into());
+        claims.set("use", Word::Text(r#use.name()));
+        claims.set("jti", Word::Text(id));
         match identity {
-            Identity::Alone { id, login, account } => {
-                claims.insert("jti".into(), id.into());
-                claims.insert("auth_time".into(), login.secs().into());
+            Identity::Alone { login, account, .. } => {
+                claims.set("auth_time", Word::Whole(login.secs()));
                 if let Some(AccountEpoch { name, epoch }) = account {
-                    claims.insert("acc".into(), name.as_str().into());
-                    claims.insert("epoch".into(), (*epoch).into());
+                    claims.set("acc", Word::Text(name));
+                    claims.set("epoch", Word::Whole(*epoch));
                 }
             }
             Identity::Member { session, generation } => {
-                claims.insert("jti".into(), family::token_id(session, generation, r#use.name()).into());
-                claims.insert("sid".into(), session.into());
-                claims.insert("gen".into(), generation.into());
+                claims.set("sid", Word::Text(session));
+                claims.set("gen", Word::Whole(generation));
             }
         }
     }
@@ -130,6 +137,18 @@ impl Issuer {
 enum Identity<'a> {
     Alone { id: &'a str, login: Timestamp, account: Option<&'a AccountEpoch> },
     Member { session: &'a str, generation: u64 },
+}
+
+impl<'a> Identity<'a> {
+    /// The `jti` of its token for this use.
+    fn token_id(self, r#use: Use) -> Cow<'a, str> {
+        match self {
+            Identity::Alone { id, .. } => Cow::Borrowed(id),
+            Identity::Member { session, generation } => {
+                Cow::Owned(family::token_id(session, generation, r#use.name()))
+            }
+        }
+    }
 }
 
 /// Seconds a token lasts that must not outlive its session.

@@ -18,8 +18,13 @@ impl Address {
     pub fn parse(text: &str) -> Option<Self> {
         //= common.proof.address-case
         //= common.proof.malformed-address
-        let bytes = data_encoding::HEXLOWER_PERMISSIVE.decode(text.strip_prefix("0x")?.as_bytes()).ok()?;
-        bytes.try_into().ok().map(Self)
+        let digits = text.strip_prefix("0x")?.as_bytes();
+        let mut bytes = [0; 20];
+        if digits.len() != 2 * bytes.len() {
+            return None;
+        }
+        data_encoding::HEXLOWER_PERMISSIVE.decode_mut(digits, &mut bytes).ok()?;
+        Some(Self(bytes))
     }
 
     fn of(key: &VerifyingKey) -> Self {
@@ -34,7 +39,9 @@ impl Address {
 impl fmt::Display for Address {
     /// Lower case with `0x`: the one form used for identity.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "0x{}", data_encoding::HEXLOWER.encode(&self.0))
+        let mut text = *b"0x----------------------------------------";
+        data_encoding::HEXLOWER.encode_mut(&self.0, &mut text[2..]);
+        f.write_str(std::str::from_utf8(&text).map_err(|_| fmt::Error)?)
     }
 }
 
@@ -60,7 +67,8 @@ pub fn signer(message: &[u8], signature: &str) -> Option<Address> {
     if hex.len() != 130 {
         return None;
     }
-    let bytes = data_encoding::HEXLOWER_PERMISSIVE.decode(hex.as_bytes()).ok()?;
+    let mut bytes = [0; 65];
+    data_encoding::HEXLOWER_PERMISSIVE.decode_mut(hex.as_bytes(), &mut bytes).ok()?;
     signer_of(&hash(message), &bytes)
 }
 

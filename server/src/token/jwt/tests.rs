@@ -4,6 +4,7 @@ use super::super::keys::KeyRing;
 use super::super::local::{LocalKey, test_secret};
 use super::*;
 use crate::error::Why;
+use serde_json::json;
 use std::sync::{Arc, LazyLock};
 
 pub(super) const NOW: u64 = 1_700_000_000;

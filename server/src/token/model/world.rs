@@ -150,7 +150,7 @@ impl World {
         let person = &self.people[who];
         let account = self.accounts.log_in(SCHEME, &person.name, &person.password).await.map_err(text)?;
         let subject = Subject { id: person.name.clone(), attributes: Map::new() };
-        let tokens = self.issuer.grant(&Scheme, subject, Some(&account)).await.map_err(text)?;
+        let tokens = self.issuer.grant(&Scheme, &subject, Some(&account)).await.map_err(text)?;
         let session = Session::begin(who, self.clock.now().secs(), person.epoch);
         self.sessions.push((session, vec![Pair::of(tokens)?]));
         Ok(())

@@ -36,7 +36,7 @@ async fn a_replica_that_has_not_heard_of_a_rotation_takes_and_repeats_what_the_o
         let mut ring = ring(algorithm);
         let [ahead, behind] = replicas(&ring);
         let rules = Rules("one", ROTATE);
-        let first = behind.issuer.grant(&rules, alice(), None).await.unwrap();
+        let first = behind.issuer.grant(&rules, &alice(), None).await.unwrap();
         rotate(&mut ring);
         ahead.keys.replace(ring.open().unwrap());
         let token = first.refresh.as_ref().unwrap().token.clone();
@@ -60,11 +60,11 @@ async fn a_replica_that_has_not_heard_of_a_rotation_takes_and_repeats_what_the_o
 async fn a_logout_and_a_reuse_on_one_replica_count_on_the_other() {
     let [one, two] = replicas(&ring(TokenAlgorithm::Es256));
     let rules = Rules("one", ROTATE);
-    let out = one.issuer.grant(&rules, alice(), None).await.unwrap();
+    let out = one.issuer.grant(&rules, &alice(), None).await.unwrap();
     let caller = one.issuer.authenticate(&rules, &out.access).await.unwrap();
     one.issuer.end(&rules, &caller).await.unwrap();
     assert_eq!(two.issuer.authenticate(&rules, &out.access).await.unwrap_err().why(), REFUSED);
-    let first = one.issuer.grant(&rules, alice(), None).await.unwrap().refresh.unwrap().token;
+    let first = one.issuer.grant(&rules, &alice(), None).await.unwrap().refresh.unwrap().token;
     let second = two.issuer.present(&rules, &first).await.unwrap();
     let second = two.issuer.renew(&rules, second).await.unwrap().unwrap().refresh.unwrap().token;
     let third = refresh(&one.issuer, &rules, &second).await.unwrap();
@@ -77,10 +77,10 @@ async fn a_session_whose_key_was_revoked_is_over_and_others_go_on() {
     let mut ring = ring(TokenAlgorithm::EdDsa);
     let [server, _] = replicas(&ring);
     let rules = Rules("one", ROTATE);
-    let before = server.issuer.grant(&rules, alice(), None).await.unwrap();
+    let before = server.issuer.grant(&rules, &alice(), None).await.unwrap();
     rotate(&mut ring);
     server.keys.replace(ring.open().unwrap());
-    let after = server.issuer.grant(&rules, alice(), None).await.unwrap();
+    let after = server.issuer.grant(&rules, &alice(), None).await.unwrap();
     let bad = ring.keys().iter().find(|key| key.state() == KeptState::Retiring).unwrap().kid().to_owned();
     ring.revoke(&bad, Timestamp::from_secs(1_700_000_001), &SystemRandom).unwrap();
     server.keys.replace(ring.open().unwrap());
@@ -121,7 +121,7 @@ async fn any_number_of_callers_get_one_successor_and_a_restart_before_the_answer
     let open = || -> Arc<dyn Store> { Arc::new(EmbeddedStore::open(&file, clock.clone()).unwrap()) };
     let mut store = open();
     let mut servers = replicas_over(&store, &clock, &ring);
-    let tokens = servers[0].issuer.grant(&Rules("one", ROTATE), alice(), None).await.unwrap();
+    let tokens = servers[0].issuer.grant(&Rules("one", ROTATE), &alice(), None).await.unwrap();
     let mut token = tokens.refresh.unwrap().token;
     for callers in [2, 20, 200] {
         let given = race(&servers, &token, callers).await;

@@ -19,7 +19,7 @@ async fn no_chain_of_refreshes_outlives_the_absolute_limit_and_tokens_say_so() {
     let limits = SessionLimits { absolute: Some(DAY), ..SessionLimits::DEFAULT };
     let (issuer, clock) = limited(limits);
     let rules = Rules("one", ROTATE);
-    let mut tokens = issuer.grant(&rules, alice(), None).await.unwrap();
+    let mut tokens = issuer.grant(&rules, &alice(), None).await.unwrap();
     for (at, access, refreshing) in [(9, HOUR, 10 * HOUR), (18, HOUR, 6 * HOUR), (23, HOUR, HOUR)] {
         clock.reset();
         clock.advance(secs(at * HOUR));
@@ -42,8 +42,8 @@ async fn limits_that_are_lowered_end_sessions_that_are_open() {
     let rules = Rules("one", ROTATE);
     let before = issuer_over(store.clone(), &clock);
     let (idle, absolute) = (
-        before.grant(&rules, alice(), None).await.unwrap(),
-        before.grant(&rules, alice(), None).await.unwrap(),
+        before.grant(&rules, &alice(), None).await.unwrap(),
+        before.grant(&rules, &alice(), None).await.unwrap(),
     );
     clock.advance(secs(HOUR / 2));
     let after = |limits| issuer_over(store.clone(), &clock).limits(limits);
@@ -64,7 +64,7 @@ async fn limits_that_are_lowered_end_sessions_that_are_open() {
 async fn an_idle_limit_shortens_refresh_tokens_and_each_refresh_begins_it_anew() {
     let (issuer, clock) = limited(SessionLimits { idle: Some(2 * HOUR), ..SessionLimits::DEFAULT });
     let rules = Rules("one", ROTATE);
-    let mut tokens = issuer.grant(&rules, alice(), None).await.unwrap();
+    let mut tokens = issuer.grant(&rules, &alice(), None).await.unwrap();
     for _ in 0..5 {
         assert_eq!(tokens.refresh.as_ref().unwrap().lifetime, 2 * HOUR);
         clock.advance(secs(2 * HOUR - 1));
@@ -80,7 +80,7 @@ async fn exchanged_tokens_have_a_limit_only_where_one_is_asked_for() {
         let limits = SessionLimits { reissue_absolute: limit, ..SessionLimits::DEFAULT };
         for rules in [Rules("one", REISSUE), Rules("one", LATE)] {
             let (issuer, clock) = limited(limits);
-            let mut token = issuer.grant(&rules, alice(), None).await.unwrap().access;
+            let mut token = issuer.grant(&rules, &alice(), None).await.unwrap().access;
             for _ in 0..6 {
                 clock.advance(secs(HOUR + HOUR / 2));
                 token = refresh(&issuer, &rules, &token).await.unwrap().access;
@@ -117,7 +117,7 @@ impl Bank {
 
     async fn log_in(&self, rules: &Rules, name: &str, password: &str) -> Tokens {
         let account = self.accounts.log_in("one", name, password).await.unwrap();
-        self.issuer.grant(rules, alice(), Some(&account)).await.unwrap()
+        self.issuer.grant(rules, &alice(), Some(&account)).await.unwrap()
     }
 
     async fn change(&self, how: &str) {
@@ -178,7 +178,7 @@ async fn a_session_that_was_begun_with_the_old_password_during_a_change_is_over(
     let rules = Rules("one", ROTATE);
     let proven = bank.accounts.log_in("one", "ada", "old").await.unwrap();
     bank.change("another password").await;
-    let tokens = bank.issuer.grant(&rules, alice(), Some(&proven)).await.unwrap();
+    let tokens = bank.issuer.grant(&rules, &alice(), Some(&proven)).await.unwrap();
     assert!(bank.issuer.authenticate(&rules, &tokens.access).await.is_err());
 }
 
@@ -205,7 +205,7 @@ async fn reuse_is_told_once_with_its_cause_and_without_the_token() {
     for (refreshes, wait, cause) in [(1, 31, "ReuseLate"), (2, 0, "ReuseOlder")] {
         let (issuer, clock) = issuer();
         let rules = Rules("one", ROTATE);
-        let first = issuer.grant(&rules, alice(), None).await.unwrap().refresh.unwrap().token;
+        let first = issuer.grant(&rules, &alice(), None).await.unwrap().refresh.unwrap().token;
         let mut last = first.clone();
         for _ in 0..refreshes {
             last = refresh(&issuer, &rules, &last).await.unwrap().refresh.unwrap().token;

@@ -1,0 +1,279 @@
+//! A token's claims as they are read and written, without a tree of them in between: both happen with almost every
+//! request, and a tree is dozens of pieces of memory.
+
+use super::jwt::RESERVED;
+use crate::json::{Level, TWICE};
+use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::ser::{Serialize, SerializeMap as _, Serializer};
+use serde_json::{Map, Value};
+use std::borrow::Cow;
+use std::fmt;
+
+/// The members of a payload: the issuer's own, and all others.
+#[derive(Debug, Default)]
+pub(super) struct Payload<'a> {
+    own: [Option<Claim<'a>>; RESERVED.len()],
+    pub(super) others: Map<String, Value>,
+}
+
+/// What an issuer's claim may be.
+#[derive(Debug)]
+enum Claim<'a> {
+    Text(Cow<'a, str>),
+    Whole(u64),
+    /// Anything else, none of which an issuer writes.
+    Other,
+}
+
+impl<'a> Payload<'a> {
+    /// One of the issuer's claims that is a text.
+    pub(super) fn text(&self, name: &str) -> Option<&str> {
+        match self.own(name)? {
+            Claim::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// One of the issuer's claims that is a whole number.
+    pub(super) fn whole(&self, name: &str) -> Option<u64> {
+        match self.own(name)? {
+            Claim::Whole(number) => Some(*number),
+            _ => None,
+        }
+    }
+
+    /// Whether one of the issuer's claims is there, whatever it is.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.own(name).is_some()
+    }
+
+    fn own(&self, name: &str) -> Option<&Claim<'a>> {
+        self.own.get(place(name)?)?.as_ref()
+    }
+}
+
+fn place(name: &str) -> Option<usize> {
+    RESERVED.iter().position(|reserved| *reserved == name)
+}
+
+/// Reads a [`Payload`] from one object, none of whose members is there twice.
+pub(super) struct PayloadSeed;
+
+impl<'de> DeserializeSeed<'de> for PayloadSeed {
+    type Value = Payload<'de>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Payload<'de>, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for PayloadSeed {
+    type Value = Payload<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Payload<'de>, A::Error> {
+        let mut payload = Payload::default();
+        while let Some(name) = members.next_key_seed(TextSeed)? {
+            let twice = match place(&name).and_then(|place| payload.own.get_mut(place)) {
+                Some(own) => own.replace(members.next_value_seed(ClaimSeed)?).is_some(),
+                None => {
+                    let value = members.next_value_seed(Level::MEMBER)?;
+                    payload.others.insert(name.into_owned(), value).is_some()
+                }
+            };
+            if twice {
+                return Err(de::Error::custom(TWICE));
+            }
+        }
+        Ok(payload)
+    }
+}
+
+/// A text, which is part of what is read unless it had to be unescaped.
+struct TextSeed;
+
+impl<'de> DeserializeSeed<'de> for TextSeed {
+    type Value = Cow<'de, str>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Cow<'de, str>, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl<'de> Visitor<'de> for TextSeed {
+    type Value = Cow<'de, str>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a text")
+    }
+
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Cow<'de, str>, E> {
+        Ok(Cow::Borrowed(text))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Cow<'de, str>, E> {
+        Ok(Cow::Owned(text.to_owned()))
+    }
+}
+
+struct ClaimSeed;
+
+impl<'de> DeserializeSeed<'de> for ClaimSeed {
+    type Value = Claim<'de>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Claim<'de>, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for ClaimSeed {
+    type Value = Claim<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a claim")
+    }
+
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Claim<'de>, E> {
+        Ok(Claim::Text(Cow::Borrowed(text)))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Claim<'de>, E> {
+        Ok(Claim::Text(Cow::Owned(text.to_owned())))
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<Claim<'de>, E> {
+        Ok(Claim::Whole(number))
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Claim<'de>, E> {
+        Ok(Claim::Other)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Claim<'de>, E> {
+        Ok(Claim::Other)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Claim<'de>, E> {
+        Ok(Claim::Other)
+    }
+
+    fn visit_unit<E>(self) -> Result<Claim<'de>, E> {
+        Ok(Claim::Other)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, items: A) -> Result<Claim<'de>, A::Error> {
+        Level::MEMBER.visit_seq(items).map(|_| Claim::Other)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<Claim<'de>, A::Error> {
+        Level::MEMBER.visit_map(members).map(|_| Claim::Other)
+    }
+}
+
+/// Claims to be written, in the order of their names.
+#[derive(Debug)]
+pub(super) struct Written<'a>(Vec<(&'a str, Word<'a>)>);
+
+/// What is written for a claim.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Word<'a> {
+    Text(&'a str),
+    Whole(u64),
+    Value(&'a Value),
+}
+
+impl<'a> Written<'a> {
+    /// Begins with the claims of a scheme.
+    pub(super) fn new(claims: &'a Map<String, Value>) -> Self {
+        let mut written = Vec::with_capacity(claims.len() + RESERVED.len() + 2);
+        written.extend(claims.iter().map(|(name, value)| (name.as_str(), Word::Value(value))));
+        Self(written)
+    }
+
+    /// Writes a claim, in place of what stood there.
+    pub(super) fn set(&mut self, name: &'a str, word: Word<'a>) {
+        match self.0.iter_mut().find(|(present, _)| *present == name) {
+            Some((_, present)) => *present = word,
+            None => self.0.push((name, word)),
+        }
+    }
+
+    /// Ready to be written.
+    pub(super) fn in_order(mut self) -> Self {
+        self.0.sort_unstable_by_key(|(name, _)| *name);
+        self
+    }
+}
+
+impl Serialize for Written<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(self.0.len()))?;
+        for (name, word) in &self.0 {
+            match word {
+                Word::Text(text) => map.serialize_entry(name, text)?,
+                Word::Whole(number) => map.serialize_entry(name, number)?,
+                Word::Value(value) => map.serialize_entry(name, value)?,
+            }
+        }
+        map.end()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::json;
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    #[test]
+    fn the_issuer_s_claims_are_told_from_others_and_from_what_they_may_not_be() {
+        let text = r#"{"sub":"a\u0062","jti":"","exp":7,"iat":-1,"gen":1.5,"sid":["x"],"use":null,"x":{"sub":1},"nbf":3}"#;
+        let payload = json::strict_as(text.as_bytes(), PayloadSeed).unwrap();
+        assert_eq!(
+            (payload.text("sub"), payload.text("jti"), payload.text("exp")),
+            (Some("ab"), Some(""), None)
+        );
+        assert_eq!((payload.whole("exp"), payload.whole("iat"), payload.whole("sub")), (Some(7), None, None));
+        assert!(["gen", "sid", "use"].iter().all(|name| payload.has(name)) && !payload.has("aud"));
+        assert_eq!(Value::Object(payload.others), json!({ "x": { "sub": 1 }, "nbf": 3 }));
+    }
+
+    #[test]
+    fn what_is_written_stands_in_the_order_of_names_and_the_last_word_counts() {
+        let scheme = Map::from_iter([("sub".to_owned(), json!("theirs")), ("a".to_owned(), json!([1]))]);
+        let mut written = Written::new(&scheme);
+        for (name, word) in [
+            ("sub", Word::Text("ours")),
+            ("exp", Word::Whole(1)),
+            ("exp", Word::Whole(2)),
+            ("z", Word::Text("")),
+        ] {
+            written.set(name, word);
+        }
+        let text = serde_json::to_string(&written.in_order()).unwrap();
+        assert_eq!(text, r#"{"a":[1],"exp":2,"sub":"ours","z":""}"#);
+    }
+
+    proptest! {
+        /// A payload is refused exactly where the strict reader of whole documents refuses, or finds no object.
+        #[test]
+        fn what_is_strict_is_one_question_however_it_is_read(
+            text in prop::collection::vec(
+                prop::sample::select(vec![
+                    "{", "}", "\"sub\":", "\"sub\":1", "\"s\\u0075b\":\"x\"", "\"x\":", "\"x\":[1]", ",", "{\"a\":1}",
+                    "{\"a\":1,\"a\":1}", "[", "]", "1", "\"\"", "1e999", "null", " ", "[[[[[[[[[[[[[[[[", "]]]]]]]]]]]]]]]]",
+                ]),
+                0..8,
+            ),
+        ) {
+            let text = text.concat();
+            let whole = json::strict(text.as_bytes()).ok().filter(Value::is_object);
+            let payload = json::strict_as(text.as_bytes(), PayloadSeed).ok();
+            prop_assert_eq!(whole.is_some(), payload.is_some(), "{}", text);
+        }
+    }
+}
