@@ -111,8 +111,8 @@ impl<'t> Context<'t> {
     pub fn new(target: &'t Target, scheme: &'t Scheme, check: &str, gate: Option<Arc<Gate>>) -> Self {
         let seed = Sha256::new().chain_update(target.seed.to_le_bytes()).chain_update(check).finalize();
         let mut secrets = Secrets::default();
-        for (_, value) in target.extra_headers() {
-            secrets.add(&value, "$HEADER");
+        for (name, value) in target.extra_headers() {
+            secrets.add(&value, &crate::redact::of_header(&name));
         }
         Self {
             scheme,

@@ -12,6 +12,7 @@ use crate::replay::Case;
 use crate::replay::script::{self, About};
 use crate::report::model::Run;
 use crate::report::place::Place;
+use crate::report::transport::Transport;
 use crate::report::{Cause, Summary};
 use crate::target::Target;
 use clap::Args;
@@ -102,7 +103,13 @@ impl Again {
     }
 
     /// Keeps what fails the run, and takes away what no longer does.
-    pub(super) fn keep(&self, run: &Run, summary: &mut Summary, secrets: &Secrets) -> Result<(), Failure> {
+    pub(super) fn keep(
+        &self,
+        run: &Run,
+        summary: &mut Summary,
+        secrets: &Secrets,
+        transport: &Transport,
+    ) -> Result<(), Failure> {
         let Some(folder) = &self.findings else { return Ok(()) };
         let failed = |problem: String| Failure::usage(format!("--findings {}: {problem}", folder.display()));
         tidy_up(folder, run);
@@ -114,7 +121,7 @@ impl Again {
             let Some(chain) = &cause.chain else { continue };
             let own = folder.join(finding.check.replace("::", "."));
             std::fs::create_dir_all(&own).map_err(|problem| failed(problem.to_string()))?;
-            let about = About { url: &run.url, seed: run.seed, raced: is_race(cause) };
+            let about = About { url: &run.url, transport, seed: run.seed, raced: is_race(cause) };
             let script = own.join("repeat.sh");
             let text = script::write(finding, chain, about);
             Place::prepare(Some(&script)).and_then(|place| place.write(&text)).map_err(failed)?;

@@ -1,6 +1,7 @@
 //! The page for people: what departs, how to see it again, and what the run covered.
 
 use super::model::{Difference, Verdict, level_word};
+use super::transport::Transport;
 use super::{Cause, Summary, curl, differ};
 use crate::check::Group;
 use crate::confirm;
@@ -18,8 +19,10 @@ use std::time::SystemTime;
 pub struct About {
     /// How the program is called, such as `countersign conformance`.
     pub program: String,
-    /// Flags that select the target again.
+    /// Flags that select the target, and judge it, in the same way again.
     pub target_flags: String,
+    /// How the target is reached.
+    pub transport: Transport,
     /// The target's URL.
     pub url: String,
     /// Seed of the run.
@@ -189,7 +192,7 @@ fn finding(page: &mut String, cause: &Cause, about: &About, spec: &Spec) {
     if let Some(times) = cause.reproducible {
         words(page, "tried", &confirm::says(times), about);
     }
-    if let Some(command) = cause.line(&found.secrets) {
+    if let Some(command) = cause.line(&found.secrets, &about.transport) {
         entry(page, "curl", &command.text);
         if !command.variables.is_empty() {
             let set: Vec<String> = command.variables.iter().map(|name| format!("{name}=…")).collect();

@@ -4,6 +4,7 @@ use crate::program::{Run, countersign, file, path};
 use crate::stub::{Asked, Reply, Stub, examples};
 use bytes::Bytes;
 use countersign::need::Need;
+use countersign::report::model;
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::pki_types::pem::PemObject as _;
@@ -12,6 +13,7 @@ use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -234,7 +236,7 @@ fn tunnel(client: TcpStream, credentials: &str, told: &Mutex<Vec<String>>) -> Op
     }
     told.lock().ok()?.push(head.clone());
     let mut client = client;
-    if !head.contains(&format!("proxy-authorization: Basic {credentials}\r\n")) {
+    if !head.to_ascii_lowercase().contains(&format!("proxy-authorization: basic {}\r\n", credentials.to_ascii_lowercase())) {
         client.write_all(b"HTTP/1.1 407 No\r\nproxy-authenticate: Basic\r\n\r\n").ok()?;
         return None;
     }
@@ -283,6 +285,78 @@ fn a_proxy_tunnels_every_connection_and_its_password_is_never_shown() {
     assert!(run.stderr.contains("http.proxy") && run.stderr.contains("407"), "{}", run.stderr);
     assert!(!run.stderr.contains("wrong-secret"), "{}", run.stderr);
     assert_eq!(stub.asked().len(), before, "a request went past the proxy");
+}
+
+/// A shell that knows what the profile keeps secret.
+fn shell(arguments: &[&str], text: &str) -> Output {
+    let accounts = countersign_fixtures::accounts();
+    let account = accounts.nftrainbow.iter().find(|account| text.contains(&account.app_id));
+    let mut command = Command::new("sh");
+    command.args(arguments).env("HEADER_X_KEY", "open sesame").env("PROXY_USER", "me:hunter22");
+    if let Some(account) = account {
+        command.env("NFTRAINBOW_PASSWORD", &account.app_secret);
+    }
+    command.stdin(Stdio::null()).output().expect("there is a shell")
+}
+
+/// Checks that each finding under a profile is repeated by its line and by its script, with these flags.
+fn repeated(profile: &str, flags: &[&str]) {
+    let profile = file(profile);
+    let (kept, report) = (tempfile::tempdir().unwrap(), file(""));
+    let json = format!("json={}", path(&report));
+    let folder = kept.path().to_str().unwrap();
+    let arguments = ["conformance", "--profile", path(&profile), "--findings", folder, "--report", &json];
+    let run = countersign(&[&arguments[..], &["--group", "token", "--level", "may"]].concat());
+    assert_eq!(run.code, Some(1), "{}{}", run.stdout, run.stderr);
+    let report: model::Run =
+        serde_json::from_str(&std::fs::read_to_string(report.path()).unwrap()).unwrap();
+    let known = ["HEADER_X_KEY", "PROXY_USER", "NFTRAINBOW_PASSWORD"];
+    let is_ready = |finding: &&model::Finding| {
+        finding.curl.is_some() && finding.variables.iter().all(|name| known.contains(&name.as_str()))
+    };
+    let findings: Vec<_> = report.failing().filter(is_ready).collect();
+    assert!(!findings.is_empty(), "{}", run.stdout);
+    for finding in findings {
+        assert!(finding.again.contains(" --level may"), "{}", finding.again);
+        let line = finding.curl.as_deref().unwrap_or_default();
+        let script = kept.path().join(finding.check.replace("::", ".")).join("repeat.sh");
+        let source = std::fs::read_to_string(&script).unwrap();
+        for text in [line, &source] {
+            assert!(flags.iter().all(|flag| text.contains(flag)), "{flags:?} are not in: {text}");
+            assert!(!text.contains("hunter22") && !text.contains("open sesame"), "{text}");
+        }
+        let output = shell(&["-c", line], &source);
+        let (said, wrong) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        let last = said.lines().rfind(|line| line.starts_with("HTTP/")).unwrap_or_default();
+        let status = finding.exchanges.last().and_then(|exchange| exchange.status).expect("an answer");
+        assert_eq!(last.split_whitespace().nth(1), Some(status.to_string().as_str()), "{line}\n{said}{wrong}");
+        let output = shell(&[script.to_str().unwrap()], &source);
+        let (said, wrong) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.success(), "{said}{wrong}");
+    }
+}
+
+#[test]
+fn lines_and_scripts_reach_the_target_as_the_profile_does() {
+    let headers = "headers = { x-key = \"open sesame\" }\n[scheme.nftrainbow]\n";
+    let wants = Server::start(Some(config(true, &[b"h2", b"http/1.1"])));
+    let url = format!("url = \"https://localhost:{}\"\n[http]\n", wants.address.port());
+    let ca = format!("ca = {:?}\n", tls("ca.crt"));
+    let own = format!("client_cert = {:?}\nclient_key = {:?}\n", tls("client.crt"), tls("client.key"));
+    let shown = ["--cacert ", "--cert ", "--key ", "\"$HEADER_X_KEY\""];
+    repeated(&format!("{url}{ca}{own}{headers}"), &[&shown[..], &["--http1.1"]].concat());
+    assert!(wants.versions().iter().all(|version| *version == http::Version::HTTP_11));
+    let two = format!("{url}{ca}{own}version = \"2\"\n{headers}");
+    repeated(&two, &[&shown[..], &["--http2 "]].concat());
+    let plain = Server::start(None);
+    let url = format!("url = \"http://{}\"\n[http]\n", plain.address);
+    repeated(&format!("{url}version = \"2\"\n{headers}"), &["--http2-prior-knowledge "]);
+    assert!(plain.versions().iter().all(|version| *version == http::Version::HTTP_2));
+    let proxy = Proxy::start("bWU6aHVudGVyMjI=");
+    let through = format!("{url}proxy = \"http://me:hunter22@{}\"\n{headers}", proxy.address);
+    repeated(&through, &["--proxy ", "--proxytunnel", "--proxy-user \"$PROXY_USER\""]);
+    let asked = proxy.asked.lock().unwrap();
+    assert!(asked.iter().any(|head| head.contains("User-Agent: curl/")), "{asked:#?}");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! What the template shows of findings, checks and clauses: texts made visible, long ones cut, names resolved.
 
 use super::shown::{pretty, visible};
+use crate::confirm;
 use crate::report::model::{CheckResult, Clause, Exchange, Fate, Finding, Message, Outcome, Run, level_word};
 use crate::report::text::export;
 use countersign_spec::Basis;
@@ -142,9 +143,7 @@ impl Card {
             again: finding.again.clone(),
             curl: finding.curl.clone(),
             export: (!finding.variables.is_empty()).then(|| export(&finding.variables)),
-            reproducible: finding
-                .reproducible
-                .map(|again| format!("came again {} of {} times", again.times, again.of)),
+            reproducible: finding.reproducible.map(confirm::says),
             fingerprint: finding.fingerprint.clone(),
             clauses: finding.clauses.iter().take(FIRST_CLAUSES).map(clause).collect(),
             further: finding.clauses.iter().skip(FIRST_CLAUSES).map(clause).collect(),
