@@ -7,6 +7,7 @@ use crate::finding::{Finding, Stop};
 use crate::gate::Gate;
 use crate::judge::{self, Verdict};
 use crate::need::Need;
+use crate::passing::{Over, Passing};
 use crate::profile::Account;
 use crate::redact::Secrets;
 use crate::target::Target;
@@ -40,6 +41,8 @@ pub struct Context<'t> {
     passwords: Vec<String>,
     /// Wallets that signed.
     wallets: Vec<Wallet>,
+    /// Findings that do not end it.
+    passing: Passing,
     /// Accounts it uses, with how many wrong secrets it tried on them in a row.
     accounts: Vec<(Actor, u32)>,
 }
@@ -124,8 +127,22 @@ impl<'t> Context<'t> {
             gate,
             passwords: Vec::new(),
             wallets: Vec::new(),
+            passing: Passing::new(Over::default()),
             accounts: Vec::new(),
         }
+    }
+
+    /// The same, for a run of the check that passes over findings.
+    #[must_use]
+    pub fn past(mut self, over: Over) -> Self {
+        self.passing = Passing::new(over);
+        self
+    }
+
+    /// What it has passed over.
+    #[must_use]
+    pub fn passed(&self) -> Vec<Finding> {
+        self.passing.passed()
     }
 
     /// The operation that takes a step, if the target serves it.
@@ -520,7 +537,16 @@ impl<'t> Context<'t> {
             log: self.log.clone(),
             wallets: self.wallets.clone(),
             fingerprint: String::new(),
+            beside: std::collections::BTreeSet::new(),
         }
+    }
+
+    /// Ends the check with what an answer shows, unless that is to be passed over.
+    fn depart(&self, did: &str, expected: &str, answer: &Answer<'_>) -> Result<(), Stop> {
+        let exchanges = std::slice::from_ref(&answer.exchange);
+        let finding = self.finding(did, expected, &answer.exchange.got(), exchanges);
+        let fingerprint = |finding: &Finding| crate::run::fingerprint(finding, self.target, self.scheme);
+        self.passing.take(finding, fingerprint).map_err(Stop::from)
     }
 
     /// Demands a refusal.
@@ -533,7 +559,7 @@ impl<'t> Context<'t> {
             return Err(Stop::Inconclusive(format!("{did}: {error}")));
         }
         if answer.accepted() {
-            return Err(self.found(did, &judge::describe_refusal(self.scheme), answer));
+            return self.depart(did, &judge::describe_refusal(self.scheme), answer);
         }
         Ok(())
     }
@@ -551,7 +577,7 @@ impl<'t> Context<'t> {
         {
             return Err(Stop::Inconclusive(format!("{did}: {error}")));
         }
-        Err(self.found(did, &judge::describe_success(self.scheme, answer.operation), answer))
+        self.depart(did, &judge::describe_success(self.scheme, answer.operation), answer)
     }
 
     /// Demands that a login written in another legal way succeeds where the plain one does.

@@ -3,6 +3,7 @@
 
 use super::Failure;
 use super::conformance::Options;
+use crate::beyond;
 use crate::check::Group;
 use crate::confirm::{self, Limits};
 use crate::finding::Outcome;
@@ -20,14 +21,15 @@ use countersign_spec::Level;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Wall time for trying findings again, all of them together.
+/// Wall time for trying findings again, all of them together, and for looking behind them.
 const WITHIN: Duration = Duration::from_secs(10);
 
 /// Flags about findings.
 #[derive(Debug, Clone, Args)]
 pub(super) struct Again {
-    /// Try each finding so many times more before it is reported; 0 for not at
-    /// all. Ten seconds are spent on it at most
+    /// Try each finding so many times more before it is reported, and look once
+    /// for what else its check would find; 0 for neither. Ten seconds are spent
+    /// on each at most
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(0..=20), help_heading = "Judgement")]
     pub(super) confirm: u32,
     /// Keep each finding in a folder of its own in this one: a script that
@@ -93,12 +95,13 @@ impl Again {
         Place::prepare(Some(&folder.join(".countersign"))).map(drop).map_err(failed)
     }
 
-    /// Tries what fails the run again.
+    /// Tries what fails the run again, and looks for what hides behind it.
     pub(super) fn confirm(&self, target: &Target, summary: &mut Summary, fail_on: Level) {
         let limits = Limits { more: self.confirm, within: WITHIN };
         let answers = || target.client().greet(Duration::from_secs(3)).is_ok();
         if limits.more > 0 && summary.failing(fail_on).next().is_some() && answers() {
             confirm::findings(target, summary, fail_on, limits);
+            beyond::findings(target, summary, fail_on, WITHIN);
         }
     }
 
