@@ -41,7 +41,11 @@ impl Passing {
     ///
     /// # Errors
     /// The finding, which ends the check.
-    pub fn take(&self, mut finding: Finding, fingerprint: impl FnOnce(&Finding) -> String) -> Result<(), Finding> {
+    pub fn take(
+        &self,
+        mut finding: Finding,
+        fingerprint: impl FnOnce(&Finding) -> String,
+    ) -> Result<(), Finding> {
         if self.over == Over::default() {
             return Err(finding);
         }
@@ -81,8 +85,12 @@ mod tests {
                     break;
                 }
             }
-            let passed: Vec<String> = passing.passed().into_iter().map(|finding| finding.fingerprint).collect();
-            assert_eq!((ended.as_deref(), passed), (ended_by, kept.iter().map(|one| (*one).to_owned()).collect()));
+            let passed: Vec<String> =
+                passing.passed().into_iter().map(|finding| finding.fingerprint).collect();
+            assert_eq!(
+                (ended.as_deref(), passed),
+                (ended_by, kept.iter().map(|one| (*one).to_owned()).collect())
+            );
         };
         let these = |known: &[&str]| Over::These(known.iter().map(|one| (*one).to_owned()).collect());
         check(Over::default(), &["a"], Some("a"), &[]);

@@ -21,15 +21,18 @@ use countersign_spec::Level;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Wall time for trying findings again, all of them together, and for looking behind them.
+/// Wall time for trying findings again, all of them together.
 const WITHIN: Duration = Duration::from_secs(10);
+
+/// Wall time for looking behind findings, all of them together.
+const BEYOND: Duration = Duration::from_secs(5);
 
 /// Flags about findings.
 #[derive(Debug, Clone, Args)]
 pub(super) struct Again {
     /// Try each finding so many times more before it is reported, and look once
     /// for what else its check would find; 0 for neither. Ten seconds are spent
-    /// on each at most
+    /// on the one and five on the other, at most
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(0..=20), help_heading = "Judgement")]
     pub(super) confirm: u32,
     /// Keep each finding in a folder of its own in this one: a script that
@@ -101,7 +104,7 @@ impl Again {
         let answers = || target.client().greet(Duration::from_secs(3)).is_ok();
         if limits.more > 0 && summary.failing(fail_on).next().is_some() && answers() {
             confirm::findings(target, summary, fail_on, limits);
-            beyond::findings(target, summary, fail_on, WITHIN);
+            beyond::findings(target, summary, fail_on, BEYOND);
         }
     }
 

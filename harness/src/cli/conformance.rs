@@ -314,9 +314,7 @@ fn run(
     let is_unsure = fail_on_inconclusive && summary.unsure() > 0;
     let code = match verdict {
         // A runner of tests asks for one, and has no other way to be told that it was skipped.
-        Verdict::NotJudged if embedded::is_one_of_many(options) && !is_blocked && !is_unsure => {
-            on_the_wire
-        },
+        Verdict::NotJudged if embedded::is_one_of_many(options) && !is_blocked && !is_unsure => on_the_wire,
         // What the checks found is the graver; what the tour found is graver than that nothing else was.
         Verdict::Conforms | Verdict::Stale if on_the_wire != CONFORMS => on_the_wire,
         verdict => verdict.exit(),

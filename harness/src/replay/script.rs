@@ -198,7 +198,9 @@ fn meaning(variable: &str, account: Option<&str>) -> String {
         return meaning.to_owned();
     }
     if let Some(header) = variable.strip_prefix("HEADER_") {
-        return format!("set it to the value of http.headers in the profile that this name is made of: {header}");
+        return format!(
+            "set it to the value of http.headers in the profile that this name is made of: {header}"
+        );
     }
     if variable.ends_with("_TOKEN") {
         return "only the program makes this token: countersign conformance --replay case.json".to_owned();

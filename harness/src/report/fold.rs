@@ -144,8 +144,8 @@ pub(super) fn stale(records: &[Record], deviations: &[Deviation], today: Date) -
         match record.map(|record| &record.outcome) {
             Some(Outcome::Held) => true,
             Some(Outcome::Violated(_, finding)) => {
-                let mut seen = fingerprint::ways(&finding.fingerprint)
-                    .chain(finding.beside.iter().map(String::as_str));
+                let mut seen =
+                    fingerprint::ways(&finding.fingerprint).chain(finding.beside.iter().map(String::as_str));
                 let occurs = deviation.fingerprint.is_none() || seen.any(|way| deviation.names(way));
                 !occurs && deviation::tolerates(deviations, &deviation.check, finding, today).is_none()
             }

@@ -26,7 +26,8 @@ impl Transport {
             }
             if let Some(identity) = &http.identity {
                 let key = identity.key_file.as_ref();
-                let key = key.map_or_else(|| format!("\"${KEY_FILE}\""), |file| word(&file.display().to_string()));
+                let key =
+                    key.map_or_else(|| format!("\"${KEY_FILE}\""), |file| word(&file.display().to_string()));
                 let certificate = word(&identity.certificate_file.display().to_string());
                 flags.push(format!("--cert {certificate} --key {key}"));
             }

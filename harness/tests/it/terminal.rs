@@ -15,11 +15,15 @@ const ROWS: NonZero<u16> = NonZero::new(900).unwrap();
 
 /// What a run leaves on a terminal, byte by byte; none where there is no `script`.
 fn on_terminal(url: &str, rest: &str, variables: &[(&str, &str)]) -> Option<Vec<u8>> {
+    on_narrow(COLUMNS.get(), url, rest, variables)
+}
+
+/// The same on one of so many columns.
+fn on_narrow(columns: u16, url: &str, rest: &str, variables: &[(&str, &str)]) -> Option<Vec<u8>> {
     let program = env!("CARGO_BIN_EXE_countersign");
     let flags = "--scheme nftrainbow --group flow --group token --seed 1 --cases 4";
-    let line = format!(
-        "stty cols {COLUMNS} rows {ROWS} && exec '{program}' conformance --url {url} {flags} {rest}"
-    );
+    let line =
+        format!("stty cols {columns} rows {ROWS} && exec '{program}' conformance --url {url} {flags} {rest}");
     let mut command = Command::new("script");
     command.args(["-q", "-e", "-c", &line, "/dev/null"]);
     command.env_remove("NO_COLOR").env("SHELL", "/bin/sh").env("TERM", "xterm-256color");
@@ -111,6 +115,39 @@ fn lines_and_page_stand_whole_where_the_line_moved() {
         });
         assert_eq!(is_painted, colours, "{painted:?}");
     }
+}
+
+/// What may be wider than a terminal: lines of libtest, and what is there to be copied or to be seen as it was.
+fn is_whole(row: &str) -> bool {
+    let start = row.trim_start();
+    let label = start.split_whitespace().next().unwrap_or_default();
+    let copied =
+        ["exchange", "curl", "with", "again", "these", "test", "differs", "FAIL", ">", "<", "~", "+", "-"];
+    // A value in JSON is one long word.
+    copied.contains(&label) || row.contains("::") || start.starts_with('{')
+}
+
+#[test]
+fn words_are_broken_between_words_on_a_narrow_terminal() {
+    let stub = Stub::start(examples);
+    let columns = NonZero::new(44).unwrap();
+    let Some(bytes) = on_narrow(columns.get(), &stub.url(), "--level must", &[]) else { return };
+    let mut terminal = vt100::Parser::new(ROWS, columns, 0);
+    terminal.process(&bytes);
+    let screen = terminal.screen();
+    let rows: Vec<String> = screen.rows(0, columns.get()).collect();
+    let mut whole = false;
+    let mut broken = Vec::new();
+    for (number, row) in (0..).zip(&rows) {
+        let goes_on = number > 0 && screen.row_wrapped(number - 1);
+        whole = if goes_on { whole } else { is_whole(row) };
+        if screen.row_wrapped(number) && !whole {
+            broken.push(row.clone());
+        }
+    }
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+    let text = screen.contents();
+    assert!(text.contains("\nnftrainbow: ") && text.contains(" held, "), "{text}");
 }
 
 #[test]

@@ -236,7 +236,10 @@ fn tunnel(client: TcpStream, credentials: &str, told: &Mutex<Vec<String>>) -> Op
     }
     told.lock().ok()?.push(head.clone());
     let mut client = client;
-    if !head.to_ascii_lowercase().contains(&format!("proxy-authorization: basic {}\r\n", credentials.to_ascii_lowercase())) {
+    if !head
+        .to_ascii_lowercase()
+        .contains(&format!("proxy-authorization: basic {}\r\n", credentials.to_ascii_lowercase()))
+    {
         client.write_all(b"HTTP/1.1 407 No\r\nproxy-authenticate: Basic\r\n\r\n").ok()?;
         return None;
     }
@@ -308,8 +311,7 @@ fn repeated(profile: &str, flags: &[&str]) {
     let arguments = ["conformance", "--profile", path(&profile), "--findings", folder, "--report", &json];
     let run = countersign(&[&arguments[..], &["--group", "token", "--level", "may"]].concat());
     assert_eq!(run.code, Some(1), "{}{}", run.stdout, run.stderr);
-    let report: model::Run =
-        serde_json::from_str(&std::fs::read_to_string(report.path()).unwrap()).unwrap();
+    let report: model::Run = serde_json::from_str(&std::fs::read_to_string(report.path()).unwrap()).unwrap();
     let known = ["HEADER_X_KEY", "PROXY_USER", "NFTRAINBOW_PASSWORD"];
     let is_ready = |finding: &&model::Finding| {
         finding.curl.is_some() && finding.variables.iter().all(|name| known.contains(&name.as_str()))
@@ -326,12 +328,18 @@ fn repeated(profile: &str, flags: &[&str]) {
             assert!(!text.contains("hunter22") && !text.contains("open sesame"), "{text}");
         }
         let output = shell(&["-c", line], &source);
-        let (said, wrong) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        let (said, wrong) =
+            (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         let last = said.lines().rfind(|line| line.starts_with("HTTP/")).unwrap_or_default();
         let status = finding.exchanges.last().and_then(|exchange| exchange.status).expect("an answer");
-        assert_eq!(last.split_whitespace().nth(1), Some(status.to_string().as_str()), "{line}\n{said}{wrong}");
+        assert_eq!(
+            last.split_whitespace().nth(1),
+            Some(status.to_string().as_str()),
+            "{line}\n{said}{wrong}"
+        );
         let output = shell(&[script.to_str().unwrap()], &source);
-        let (said, wrong) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        let (said, wrong) =
+            (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         assert!(output.status.success(), "{said}{wrong}");
     }
 }

@@ -73,7 +73,9 @@ impl Way {
         let mut headers = Vec::new();
         for header in &self.header {
             let (name, value) = header.split_once(':').ok_or_else(|| {
-                Failure::usage("--header: write it as curl does: 'NAME: VALUE', such as 'x-key: env:GATEWAY_KEY'")
+                Failure::usage(
+                    "--header: write it as curl does: 'NAME: VALUE', such as 'x-key: env:GATEWAY_KEY'",
+                )
             })?;
             let (name, value) = (name.trim().to_ascii_lowercase(), value.trim());
             if http::HeaderName::try_from(&name).is_err() {
