@@ -1,6 +1,6 @@
 //! Ways to a target: through a proxy, with a certificate of one's own, by HTTP/2.
 
-use crate::program::{Run, countersign, file, path};
+use crate::program::{Run, countersign, countersign_with, file, path};
 use crate::stub::{Asked, Reply, Stub, examples};
 use bytes::Bytes;
 use countersign::need::Need;
@@ -365,6 +365,61 @@ fn lines_and_scripts_reach_the_target_as_the_profile_does() {
     repeated(&through, &["--proxy ", "--proxytunnel", "--proxy-user \"$PROXY_USER\""]);
     let asked = proxy.asked.lock().unwrap();
     assert!(asked.iter().any(|head| head.contains("User-Agent: curl/")), "{asked:#?}");
+}
+
+#[test]
+fn init_asks_by_the_way_that_flags_name_and_writes_it_down() {
+    let server = Server::start(Some(config(true, &[])));
+    let proxy = Proxy::start("bWU6aHVudGVyMjI=");
+    let folder = tempfile::tempdir().unwrap();
+    let (out, url) = (folder.path().join("p.toml"), format!("https://localhost:{}", server.address.port()));
+    let out = out.to_str().unwrap();
+    let proxied = format!("http://me:hunter22@{}", proxy.address);
+    let files = ["ca.crt", "client.crt", "client.key"].map(|name| tls(name).display().to_string());
+    let way = ["--ca", &files[0], "--client-cert", &files[1], "--client-key", &files[2]];
+    let init = [&["init", "--url", &url, "--scheme", "nftrainbow", "--out", out][..], &way].concat();
+    let variables = [
+        ("WAY_PROXY", proxied.as_str()),
+        ("WAY_KEY", "open sesame"),
+        ("NFTRAINBOW_APP_ID", countersign_fixtures::accounts().nftrainbow[0].app_id.as_str()),
+        ("NFTRAINBOW_APP_SECRET", countersign_fixtures::accounts().nftrainbow[0].app_secret.as_str()),
+    ];
+    let more = ["--proxy", "env:WAY_PROXY", "--header", "X-Key: env:WAY_KEY"];
+    let run = countersign_with(&[&init[..], &more].concat(), &variables);
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    assert!(!run.stderr.contains("note "), "{}", run.stderr);
+    let asked = server.seen.requests.load(Ordering::SeqCst);
+    assert!(asked > 2 && !proxy.asked.lock().unwrap().is_empty(), "{asked} requests");
+    let written = std::fs::read_to_string(out).unwrap();
+    for line in ["proxy = \"env:WAY_PROXY\"", "headers = { \"x-key\" = \"env:WAY_KEY\" }"] {
+        assert!(written.lines().any(|known| known == line), "{line} is not in:\n{written}");
+    }
+    assert!(!written.contains("hunter22") && !written.contains("open sesame"), "{written}");
+    let name = "nftrainbow::flow::the-documented-login-works";
+    conforms(&countersign_with(&["conformance", "--profile", out, "--exact", name], &variables));
+    // What is given as it is, is written so, and that is said; the header goes out with every request.
+    let stub = Stub::start(examples);
+    let plain = ["init", "--url", &stub.url(), "--out", out, "--force", "--header", "x-key: open sesame"];
+    let run = countersign(&plain);
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    assert!(run.stderr.contains("note    http.headers.x-key stands in the profile"), "{}", run.stderr);
+    let asked = stub.asked();
+    assert!(!asked.is_empty() && asked.iter().all(|asked| asked.header("x-key") == Some("open sesame")));
+    // Mistakes are told before anything is sent.
+    for (wrong, says) in [
+        (&["--client-cert", files[1].as_str()][..], "--client-key"),
+        (&["--header", "no colon"], "'NAME: VALUE'"),
+        (&["--header", "a b: c"], "`a b` is no name of a header"),
+        (&["--header", "x: env:COUNTERSIGN_SURELY_UNSET"], "COUNTERSIGN_SURELY_UNSET"),
+        (&["--proxy", "socks5://127.0.0.1:1"], "http.proxy"),
+        (&["--ca", "/nowhere/ca.pem"], "/nowhere/ca.pem"),
+    ] {
+        let tls = stub.url().replace("http:", "https:");
+        let run = countersign(&[&["init", "--url", &tls, "--out", "-"][..], wrong].concat());
+        assert_eq!(run.code, Some(2), "{wrong:?}: {}", run.stderr);
+        assert!(run.stderr.contains(says), "{wrong:?}: {}", run.stderr);
+    }
+    assert_eq!(stub.asked().len(), asked.len());
 }
 
 #[test]
