@@ -9,8 +9,8 @@
 
 pub mod actor;
 pub mod baseline;
-pub mod chance;
 pub mod beyond;
+pub mod chance;
 pub mod check;
 pub mod checks;
 pub mod cli;
