@@ -93,9 +93,7 @@ impl Gate {
             .filter(|name| own.is_none_or(|own| !own.constants.contains_key(*name)))
             .map(|name| (name.to_owned(), MADE_UP.to_owned()))
             .collect();
-        for (registers, constants) in
-            [(scheme.registration.is_some(), BTreeMap::new()), (false, constants.clone())]
-        {
+        for (registers, constants) in [(scheme.registration.is_some(), BTreeMap::new()), (false, constants)] {
             if !registers && constants.is_empty() {
                 continue;
             }

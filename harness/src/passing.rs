@@ -43,9 +43,9 @@ impl Passing {
     /// The finding, which ends the check.
     pub fn take(
         &self,
-        mut finding: Finding,
+        mut finding: Box<Finding>,
         fingerprint: impl FnOnce(&Finding) -> String,
-    ) -> Result<(), Finding> {
+    ) -> Result<(), Box<Finding>> {
         if self.over == Over::default() {
             return Err(finding);
         }
@@ -57,7 +57,7 @@ impl Passing {
         }
         let mut passed = self.passed.lock().unwrap_or_else(PoisonError::into_inner);
         if !passed.iter().any(|known| known.fingerprint == finding.fingerprint) {
-            passed.push(finding);
+            passed.push(*finding);
         }
         Ok(())
     }
@@ -79,7 +79,7 @@ mod tests {
             let passing = Passing::new(over);
             let mut ended = None;
             for got in found {
-                let finding = Finding { got: (*got).to_owned(), ..Finding::default() };
+                let finding = Box::new(Finding { got: (*got).to_owned(), ..Finding::default() });
                 if let Err(finding) = passing.take(finding, |finding| finding.got.clone()) {
                     ended = Some(finding.got);
                     break;

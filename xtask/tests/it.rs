@@ -80,12 +80,21 @@ fn three_faults_for_demonstration_give_three_findings() {
         "ethgas::refresh::an-access-token-does-not-refresh",
     ];
     // One that none of the faults trips.
-    let mut args = vec!["demo-faults", "--judge", "--", "--check", "ethgas::refresh::a-refresh-without-a-token-is-refused"];
+    let mut args = vec![
+        "demo-faults",
+        "--judge",
+        "--",
+        "--check",
+        "ethgas::refresh::a-refresh-without-a-token-is-refused",
+    ];
     args.extend(checks.iter().flat_map(|check| ["--check", check]));
     let output = xtask(&args);
     let said = text(&output.stdout);
     assert_eq!(output.status.code(), Some(1), "{said}{}", text(&output.stderr));
-    let found = said.lines().filter(|line| line.starts_with("FAIL ")).filter_map(|line| line.split_whitespace().nth(1));
+    let found = said
+        .lines()
+        .filter(|line| line.starts_with("FAIL "))
+        .filter_map(|line| line.split_whitespace().nth(1));
     assert_eq!(found.collect::<Vec<_>>(), checks, "{said}");
     let listed = xtask(&["demo-faults", "--list"]);
     assert!(text(&listed.stdout).contains("password-case"), "{}", text(&listed.stderr));
