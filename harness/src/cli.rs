@@ -21,6 +21,7 @@ mod init;
 mod libtest;
 mod lint_spec;
 mod outputs;
+mod repeat;
 mod schema;
 mod stdout;
 mod wire;

@@ -54,7 +54,8 @@ pub fn findings(target: &Target, summary: &mut Summary, fail_on: Level, limits: 
 }
 
 /// Whether a check makes its own exchanges. Those that read what all others saw have nothing to repeat.
-fn can_be_repeated(check: &Check) -> bool {
+#[must_use]
+pub fn can_be_repeated(check: &Check) -> bool {
     check.phase != Phase::Last
 }
 

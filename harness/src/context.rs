@@ -1,12 +1,15 @@
 //! What a check works with: its target, its own chance, its exchanges, and the verbs of a login.
 
+mod demand;
+mod raw;
+
 use crate::actor::Actor;
 use crate::draft::Draft;
 use crate::exchange::Exchange;
 use crate::finding::{Finding, Stop};
 use crate::gate::Gate;
 use crate::judge::{self, Verdict};
-use crate::need::Need;
+use crate::passing::{Over, Passing};
 use crate::profile::Account;
 use crate::redact::Secrets;
 use crate::target::Target;
@@ -17,9 +20,6 @@ use rand::{Rng, SeedableRng};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
-
-/// How long a raw request waits: one that is refused by silence would wait out the whole time limit.
-const RAW_PATIENCE: std::time::Duration = std::time::Duration::from_millis(1500);
 
 /// One run of one check.
 #[derive(Debug)]
@@ -40,6 +40,8 @@ pub struct Context<'t> {
     passwords: Vec<String>,
     /// Wallets that signed.
     wallets: Vec<Wallet>,
+    /// Findings that do not end it.
+    passing: Passing,
     /// Accounts it uses, with how many wrong secrets it tried on them in a row.
     accounts: Vec<(Actor, u32)>,
 }
@@ -111,8 +113,8 @@ impl<'t> Context<'t> {
     pub fn new(target: &'t Target, scheme: &'t Scheme, check: &str, gate: Option<Arc<Gate>>) -> Self {
         let seed = Sha256::new().chain_update(target.seed.to_le_bytes()).chain_update(check).finalize();
         let mut secrets = Secrets::default();
-        for (_, value) in target.extra_headers() {
-            secrets.add(&value, "$HEADER");
+        for (name, value) in target.extra_headers() {
+            secrets.add(&value, &crate::redact::of_header(&name));
         }
         Self {
             scheme,
@@ -124,8 +126,22 @@ impl<'t> Context<'t> {
             gate,
             passwords: Vec::new(),
             wallets: Vec::new(),
+            passing: Passing::new(Over::default()),
             accounts: Vec::new(),
         }
+    }
+
+    /// The same, for a run of the check that passes over findings.
+    #[must_use]
+    pub fn past(mut self, over: Over) -> Self {
+        self.passing = Passing::new(over);
+        self
+    }
+
+    /// What it has passed over.
+    #[must_use]
+    pub fn passed(&self) -> Vec<Finding> {
+        self.passing.passed()
     }
 
     /// The operation that takes a step, if the target serves it.
@@ -382,68 +398,6 @@ impl<'t> Context<'t> {
         Ok(())
     }
 
-    /// Sends a request in bytes of our own. What comes back is not held against the rules for every exchange: an odd
-    /// request may be answered oddly.
-    ///
-    /// # Errors
-    /// Not applicable behind TLS and over HTTP/2.
-    pub fn send_raw(
-        &mut self,
-        operation: &'t Operation,
-        draft: &Draft,
-        oddity: crate::raw::Oddity,
-    ) -> Result<Answer<'t>, Stop> {
-        let client = self.target.client();
-        let base = client.base();
-        if let Some(reason) = Need::PlainHttp.unmet(&self.target.profile, self.scheme) {
-            return Err(Stop::NotApplicable(reason));
-        }
-        let request = draft.write(self.target.extra_headers());
-        let url = base.url(&request.path);
-        let raw = crate::raw::write(&request, &base.authority(), &base.prefix, oddity);
-        let timeout = self.target.profile.http.timeout;
-        let within = if oddity.takes_time() { timeout } else { timeout.min(RAW_PATIENCE) };
-        let outcome = self.target.patiently(|| crate::raw::send(client, &raw, within));
-        let outcome = outcome.map_err(|why| Stop::Inconclusive(why.to_string()))?;
-        let exchange = Exchange::new(&draft.operation, url, request, outcome);
-        self.note_secrets(operation, &exchange);
-        let exchange = Arc::new(exchange);
-        self.log.push(Arc::clone(&exchange));
-        let verdict = judge::judge(self.scheme, operation, &exchange);
-        Ok(Answer { operation, exchange, verdict })
-    }
-
-    /// Sends a request and then a second one on the same connection. Answers the second, unless the connection ended with
-    /// the first answer, as it may.
-    ///
-    /// # Errors
-    /// Not applicable behind TLS and over HTTP/2; inconclusive where the first is not answered.
-    pub fn send_behind(
-        &mut self,
-        first: &Draft,
-        operation: &'t Operation,
-        second: &Draft,
-    ) -> Result<Option<Answer<'t>>, Stop> {
-        let client = self.target.client();
-        let base = client.base();
-        if let Some(reason) = Need::PlainHttp.unmet(&self.target.profile, self.scheme) {
-            return Err(Stop::NotApplicable(reason));
-        }
-        let extra = self.target.extra_headers();
-        let (first, second) = (first.write(extra.clone()), second.write(extra));
-        let url = base.url(&second.path);
-        let within = self.target.profile.http.timeout.min(RAW_PATIENCE);
-        let outcome = crate::raw::in_turn(client, [&first, &second], within)
-            .map_err(|error| Stop::Inconclusive(format!("the first of two requests: {error}")))?;
-        let Some(outcome) = outcome else { return Ok(None) };
-        let exchange = Exchange::new(&operation.name, url, second, outcome);
-        self.note_secrets(operation, &exchange);
-        let exchange = Arc::new(exchange);
-        self.log.push(Arc::clone(&exchange));
-        let verdict = judge::judge(self.scheme, operation, &exchange);
-        Ok(Some(Answer { operation, exchange, verdict }))
-    }
-
     fn record(&mut self, operation: &'t Operation, exchange: Exchange) -> Answer<'t> {
         self.note_secrets(operation, &exchange);
         let exchange = Arc::new(exchange);
@@ -502,87 +456,6 @@ impl<'t> Context<'t> {
         let mut random = vec![0_u8; bytes];
         self.rng.fill_bytes(&mut random);
         data_encoding::HEXLOWER.encode(&random)
-    }
-
-    /// A departure, shown by the last exchanges.
-    pub fn found(&self, did: &str, expected: &str, answer: &Answer<'_>) -> Stop {
-        self.finding(did, expected, &answer.exchange.got(), std::slice::from_ref(&answer.exchange)).into()
-    }
-
-    /// A departure with its own words for what came.
-    #[must_use]
-    pub fn finding(&self, did: &str, expected: &str, got: &str, exchanges: &[Arc<Exchange>]) -> Finding {
-        Finding {
-            check: self.check.clone(),
-            did: did.to_owned(),
-            expected: expected.to_owned(),
-            got: crate::exchange::cut(&self.secrets.hide(got), 600),
-            hint: None,
-            exchanges: exchanges.to_vec(),
-            secrets: self.secrets.clone(),
-            log: self.log.clone(),
-            wallets: self.wallets.clone(),
-            fingerprint: String::new(),
-        }
-    }
-
-    /// Demands a refusal.
-    ///
-    /// # Errors
-    /// The finding, where the target let the request in.
-    pub fn must_refuse(&self, answer: &Answer<'_>, did: &str) -> Result<(), Stop> {
-        if let Err(error) = &answer.exchange.outcome {
-            // No answer is no refusal; that none came is what a hygiene check says.
-            return Err(Stop::Inconclusive(format!("{did}: {error}")));
-        }
-        if answer.accepted() {
-            return Err(self.found(did, &judge::describe_refusal(self.scheme), answer));
-        }
-        Ok(())
-    }
-
-    /// Demands a success.
-    ///
-    /// # Errors
-    /// The finding, where the target refused.
-    pub fn must_accept(&self, answer: &Answer<'_>, did: &str) -> Result<(), Stop> {
-        if answer.accepted() {
-            return Ok(());
-        }
-        if let Err(error) = &answer.exchange.outcome
-            && (matches!(error, crate::client::WireError::Connect { .. }) || self.target.was_cut_short(error))
-        {
-            return Err(Stop::Inconclusive(format!("{did}: {error}")));
-        }
-        Err(self.found(did, &judge::describe_success(self.scheme, answer.operation), answer))
-    }
-
-    /// Demands that a login written in another legal way succeeds where the plain one does.
-    ///
-    /// # Errors
-    /// The finding; inconclusive where the plain login is refused as well.
-    pub fn must_accept_like_plain(
-        &mut self,
-        answer: &Answer<'_>,
-        actor: &Actor,
-        did: &str,
-    ) -> Result<(), Stop> {
-        if !answer.accepted() {
-            self.log_in(actor)?;
-        }
-        self.must_accept(answer, did)
-    }
-
-    /// A request that has to succeed before what follows means anything.
-    ///
-    /// # Errors
-    /// Inconclusive where the target refused.
-    pub fn control(&self, answer: &Answer<'_>, what: &str) -> Result<(), Stop> {
-        if answer.accepted() {
-            return Ok(());
-        }
-        let got = crate::exchange::cut(&self.secrets.hide(&answer.exchange.got()), 300);
-        Err(Stop::Inconclusive(format!("{what} did not succeed before the check itself: {got}")))
     }
 
     /// What was learnt of the scheme; absent while it is being learnt.

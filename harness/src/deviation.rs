@@ -1,8 +1,10 @@
 //! `[[deviation]]`: a departure that is known and tolerated, with the reason and, where it is set, the day that ends it.
 
 use crate::finding::Finding;
+use crate::fingerprint;
 use crate::profile::{keys, nearest};
 use jiff::civil::Date;
+use std::collections::BTreeSet;
 use std::time::SystemTime;
 use toml::{Table, Value};
 
@@ -23,11 +25,10 @@ pub struct Deviation {
 }
 
 impl Deviation {
-    /// Whether a finding of its check is the one it speaks of.
+    /// Whether it speaks of a way in which its check can be broken.
     #[must_use]
-    pub fn covers(&self, finding: &Finding) -> bool {
-        let known = self.fingerprint.as_ref();
-        known.is_none_or(|known| crate::fingerprint::is_within(&finding.fingerprint, known))
+    pub fn names(&self, way: &str) -> bool {
+        self.fingerprint.as_deref().is_none_or(|known| fingerprint::is_within(way, known))
     }
 
     /// Whether it tolerates nothing any more.
@@ -35,6 +36,42 @@ impl Deviation {
     pub fn is_over(&self, today: Date) -> bool {
         self.expires.is_some_and(|last| last < today)
     }
+}
+
+/// Deviations of a check that hold today.
+fn holding<'d>(deviations: &'d [Deviation], check: &str, today: Date) -> impl Iterator<Item = &'d Deviation> {
+    deviations.iter().filter(move |deviation| deviation.check == check && !deviation.is_over(today))
+}
+
+/// The deviations that tolerate a finding of a check today, each way of it by at least one; none where a way is tolerated by
+/// none of them.
+#[must_use]
+pub fn tolerates<'d>(
+    deviations: &'d [Deviation],
+    check: &str,
+    finding: &Finding,
+    today: Date,
+) -> Option<Vec<&'d Deviation>> {
+    let mut reasons: Vec<&Deviation> = Vec::new();
+    // A finding without a fingerprint is one that only a whole check can tolerate.
+    let mut ways: Vec<&str> = fingerprint::ways(&finding.fingerprint).collect();
+    if ways.is_empty() {
+        ways.push("");
+    }
+    for way in ways {
+        let known = holding(deviations, check, today).find(|deviation| deviation.names(way))?;
+        if !reasons.contains(&known) {
+            reasons.push(known);
+        }
+    }
+    Some(reasons)
+}
+
+/// Every way of a check that the profile tolerates today by its fingerprint.
+#[must_use]
+pub fn ways(deviations: &[Deviation], check: &str, today: Date) -> BTreeSet<String> {
+    let known = holding(deviations, check, today).filter_map(|deviation| deviation.fingerprint.as_deref());
+    known.flat_map(fingerprint::ways).map(str::to_owned).collect()
 }
 
 /// The day it is, in UTC, so that a run in CI and one at a desk agree.

@@ -2,6 +2,7 @@
 
 use crate::exchange::Exchange;
 use countersign_spec::Level;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// One departure.
@@ -27,6 +28,8 @@ pub struct Finding {
     pub wallets: Vec<crate::wallet::Wallet>,
     /// What tells it apart from other findings of its check; see [`crate::fingerprint`].
     pub fingerprint: String,
+    /// Fingerprints of other departures that the check saw and that the profile tolerates.
+    pub beside: BTreeSet<String>,
 }
 
 /// Why a check ended before it could say that all is well.

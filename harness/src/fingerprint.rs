@@ -50,6 +50,11 @@ pub fn all(ways: &BTreeSet<String>) -> String {
     ways.iter().map(String::as_str).collect::<Vec<_>>().join(BETWEEN)
 }
 
+/// The ways that one fingerprint lists.
+pub fn ways(fingerprint: &str) -> impl Iterator<Item = &str> {
+    fingerprint.split(BETWEEN).filter(|way| !way.is_empty())
+}
+
 /// Whether every way of one fingerprint is among those of another.
 #[must_use]
 pub fn is_within(one: &str, other: &str) -> bool {

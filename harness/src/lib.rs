@@ -9,6 +9,7 @@
 
 pub mod actor;
 pub mod baseline;
+pub mod beyond;
 pub mod chance;
 pub mod check;
 pub mod checks;
@@ -34,6 +35,7 @@ pub mod jwt;
 pub mod listing;
 pub mod lockout;
 pub mod need;
+pub mod passing;
 pub mod patience;
 pub mod presenting;
 pub mod probe;

@@ -3,6 +3,7 @@
 
 use crate::client::{Base, Client, WireBody, WireError, WireRequest, WireResponse};
 use countersign_spec::{Operation, Scheme, Spec, Step};
+use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -61,13 +62,14 @@ pub enum ProbeError {
     Unusable(String),
 }
 
-/// Asks for these schemes.
+/// Asks for these schemes, with these headers in every request.
 ///
 /// # Errors
 /// A target that cannot be reached, or asks for patience.
 pub fn probe(
     client: &Client,
     make: impl Fn(Base) -> Result<Client, String>,
+    headers: &[(String, SecretString)],
     spec: &Spec,
     ids: &[String],
 ) -> Result<Found, ProbeError> {
@@ -79,7 +81,7 @@ pub fn probe(
     let mut requests = 0;
     for base in bases {
         let client = make(base.clone()).map_err(ProbeError::Unusable)?;
-        let mut prober = Prober { client, requests, next: None };
+        let mut prober = Prober { client, headers, requests, next: None };
         let schemes = prober.schemes(spec, ids)?;
         if !schemes.is_empty() {
             let (advance, reset) = prober.clock()?;
@@ -90,13 +92,14 @@ pub fn probe(
     Ok(Found { base: given, schemes: Vec::new(), advance: None, reset: None, requests })
 }
 
-struct Prober {
+struct Prober<'h> {
     client: Client,
+    headers: &'h [(String, SecretString)],
     requests: usize,
     next: Option<Instant>,
 }
 
-impl Prober {
+impl Prober<'_> {
     /// Sends a request, in its time; nothing once there were enough.
     fn ask(
         &mut self,
@@ -113,6 +116,8 @@ impl Prober {
         }
         self.next = Some(Instant::now() + PAUSE);
         let mut headers = vec![("accept".to_owned(), "application/json".to_owned())];
+        let further = self.headers.iter();
+        headers.extend(further.map(|(name, value)| (name.clone(), value.expose_secret().to_owned())));
         let body = match body {
             Some(body) => {
                 headers.push(("content-type".to_owned(), "application/json".to_owned()));

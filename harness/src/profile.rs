@@ -92,8 +92,12 @@ pub enum Version {
 pub struct Identity {
     /// The certificate chain.
     pub certificate: Vec<u8>,
+    /// Where it was read from.
+    pub certificate_file: PathBuf,
     /// The key.
     pub key: SecretString,
+    /// Where it was read from; none where it came from the environment.
+    pub key_file: Option<PathBuf>,
 }
 
 /// A clock that can be moved.

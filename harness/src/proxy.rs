@@ -51,6 +51,12 @@ impl Proxy {
         authority(&self.host, self.port)
     }
 
+    /// Whether it wants to know who we are.
+    #[must_use]
+    pub fn has_credentials(&self) -> bool {
+        self.authorization.is_some()
+    }
+
     /// The request for a tunnel to a host.
     #[must_use]
     pub fn request(&self, host: &str, port: u16) -> Vec<u8> {

@@ -84,8 +84,8 @@ impl Secrets {
     #[must_use]
     pub fn of_profile(profile: &Profile) -> Self {
         let mut secrets = Self::default();
-        for (_, value) in &profile.http.headers {
-            secrets.add(value.expose_secret(), "$HEADER");
+        for (name, value) in &profile.http.headers {
+            secrets.add(value.expose_secret(), &of_header(name));
         }
         for (id, scheme) in &profile.schemes {
             for account in &scheme.accounts {
@@ -150,6 +150,13 @@ impl Secrets {
         }
         pieces
     }
+}
+
+/// What is shown for the value of a header that the profile adds: `$HEADER_X_KEY` for `x-key`.
+#[must_use]
+pub fn of_header(name: &str) -> String {
+    let letters = name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' });
+    format!("$HEADER_{}", letters.collect::<String>())
 }
 
 /// Forms that only an answer has: as forms and pages write it, in hex, and in Base64 at each place in a longer text.

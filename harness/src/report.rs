@@ -18,6 +18,7 @@ pub mod place;
 pub mod sarif;
 pub mod tap;
 pub mod text;
+pub mod transport;
 
 use crate::check::Check;
 use crate::deviation::{self, Deviation};
@@ -32,6 +33,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
+use transport::Transport;
 
 /// How one check ended.
 #[derive(Debug, Clone)]
@@ -68,9 +70,9 @@ pub struct Cause {
 impl Cause {
     /// What repeats it when it is pasted into a shell, and the variables that this needs.
     #[must_use]
-    pub fn line(&self, secrets: &Secrets) -> Option<Line> {
-        self.chain.as_ref().and_then(replay::line::write).or_else(|| {
-            let text = curl::command(self.finding.exchanges.last()?, secrets);
+    pub fn line(&self, secrets: &Secrets, transport: &Transport) -> Option<Line> {
+        self.chain.as_ref().and_then(|chain| replay::line::write(chain, transport)).or_else(|| {
+            let text = curl::command(self.finding.exchanges.last()?, secrets, transport);
             let variables = curl::variables(&text);
             Some(Line { text, variables })
         })
@@ -132,6 +134,41 @@ impl Summary {
     #[must_use]
     pub fn count(&self, which: impl Fn(&Outcome) -> bool) -> usize {
         self.records.iter().filter(|record| which(&record.outcome)).count()
+    }
+
+    /// How many checks were left without a verdict although they tried.
+    #[must_use]
+    pub fn unsure(&self) -> usize {
+        self.count(|outcome| matches!(outcome, Outcome::Inconclusive(_)))
+    }
+
+    /// Why no check came to a verdict, by how they ended, with the commonest reason of those that might have come to one.
+    #[must_use]
+    pub fn without_verdict(&self) -> String {
+        let unsure = self.reasons(|outcome| match outcome {
+            Outcome::Inconclusive(reason) => Some(reason),
+            _ => None,
+        });
+        let blocked = self.reasons(|outcome| match outcome {
+            Outcome::Blocked(by) => Some(by),
+            _ => None,
+        });
+        let sum = |reasons: &[(String, usize)]| reasons.iter().map(|(_, count)| count).sum::<usize>();
+        let skipped = self.count(|outcome| matches!(outcome, Outcome::Skipped(_)));
+        let mut parts = Vec::new();
+        for (count, how, why) in [
+            (sum(&unsure), "inconclusive", unsure.first().map(|(reason, _)| reason)),
+            (sum(&blocked), "blocked", blocked.first().map(|(by, _)| by)),
+            (skipped, "skipped", None),
+        ] {
+            let why = why.map(|why| format!(" ({why})")).unwrap_or_default();
+            match count {
+                0 => {}
+                1 => parts.push(format!("1 check was {how}{why}")),
+                many => parts.push(format!("{many} checks were {how}{why}")),
+            }
+        }
+        if parts.is_empty() { "no check was selected".to_owned() } else { parts.join(", ") }
     }
 
     /// Reasons for skipping or missing a verdict, with how many checks have each.

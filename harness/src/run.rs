@@ -2,14 +2,16 @@
 
 use crate::check::{Check, Phase, WAVES};
 use crate::context::Context;
+use crate::deviation;
 use crate::event::{Event, Observer};
-use crate::finding::{Outcome, Stop};
+use crate::finding::{Finding, Outcome, Stop};
 use crate::gate::{self, Failure};
 use crate::judge::{self, Verdict};
+use crate::passing::Over;
 use crate::redact::Secrets;
 use crate::report::Record;
 use crate::target::Target;
-use countersign_spec::Level;
+use countersign_spec::{Level, Scheme};
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -103,16 +105,23 @@ impl Shared {
     }
 }
 
-/// Runs a check once, when nothing stands in its way, and says how it ended.
+/// Runs a check once, when nothing stands in its way, and says how it ended. What the profile tolerates of it does not end it.
 #[must_use]
 pub fn once(target: &Target, check: &Check) -> Outcome {
-    catch_unwind(AssertUnwindSafe(|| judged(target, check))).unwrap_or_else(|_| {
+    let known = deviation::ways(&target.profile.deviations, &check.name, deviation::today());
+    past(target, check, Over::These(known))
+}
+
+/// As [`once`], past these findings. Where it finds no other one, what it passed over is what it found.
+#[must_use]
+pub fn past(target: &Target, check: &Check, over: Over) -> Outcome {
+    catch_unwind(AssertUnwindSafe(|| judged(target, check, over))).unwrap_or_else(|_| {
         // Without a record it would count as nothing at all.
         Outcome::Inconclusive("the check broke down, a mistake of this program: please report it".to_owned())
     })
 }
 
-fn judged(target: &Target, check: &Check) -> Outcome {
+fn judged(target: &Target, check: &Check, over: Over) -> Outcome {
     let Some(scheme) = target.spec.scheme(&check.scheme) else {
         return Outcome::Skipped(format!("there is no scheme {}", check.scheme));
     };
@@ -134,7 +143,7 @@ fn judged(target: &Target, check: &Check) -> Outcome {
     }
     let serial = gate.as_ref().is_some_and(|gate| gate.is_serial());
     let _alone = serial.then(|| target.scheme_lock(&check.scheme));
-    let mut cx = Context::new(target, scheme, &check.name, gate);
+    let mut cx = Context::new(target, scheme, &check.name, gate).past(over);
     let result = if check.phase == Phase::Alone {
         let _world = target.world.write().unwrap_or_else(PoisonError::into_inner);
         let result = sure(check, &mut cx);
@@ -146,21 +155,34 @@ fn judged(target: &Target, check: &Check) -> Outcome {
         let _world = target.world.read().unwrap_or_else(PoisonError::into_inner);
         sure(check, &mut cx)
     };
+    let passed = cx.passed();
+    let ways = || passed.iter().map(|finding| finding.fingerprint.clone());
     match result {
-        Ok(()) => Outcome::Held,
         Err(Stop::Found(mut finding)) => {
-            // A rule for all exchanges knows better what broke it.
-            if finding.fingerprint.is_empty() {
-                finding.fingerprint = crate::fingerprint::of(&finding, scheme);
-            }
-            let secrets = Secrets::of_profile(&target.profile);
-            finding.fingerprint = secrets.hide(&finding.fingerprint);
+            finding.fingerprint = fingerprint(&finding, target, scheme);
+            finding.beside.extend(ways());
             Outcome::Violated(check.level, finding)
         }
+        // Whatever came of it then: what was passed over did depart.
+        _ if !passed.is_empty() => {
+            let fingerprint = crate::fingerprint::all(&ways().collect());
+            let first = passed.first().cloned().unwrap_or_default();
+            Outcome::Violated(check.level, Box::new(Finding { fingerprint, ..first }))
+        }
+        Ok(()) => Outcome::Held,
         Err(Stop::NotApplicable(reason)) => Outcome::Skipped(reason),
         Err(Stop::Inconclusive(reason)) => Outcome::Inconclusive(reason),
         Err(Stop::Blocked(by)) => Outcome::Blocked(by),
     }
+}
+
+/// What tells a finding apart, as it may be shown.
+#[must_use]
+pub fn fingerprint(finding: &Finding, target: &Target, scheme: &Scheme) -> String {
+    let own = &finding.fingerprint;
+    // A rule for all exchanges knows better what broke it.
+    let known = if own.is_empty() { crate::fingerprint::of(finding, scheme) } else { own.clone() };
+    Secrets::of_profile(&target.profile).hide(&known)
 }
 
 /// Runs a check and takes its verdict back where the target had locked an account that it used.

@@ -38,10 +38,14 @@ mod same_seed;
 mod secrets;
 #[path = "it/siwe.rs"]
 mod siwe;
+#[path = "it/standards.rs"]
+mod standards;
 #[path = "it/stub.rs"]
 mod stub;
 #[path = "it/targets.rs"]
 mod targets;
+#[path = "it/terminal.rs"]
+mod terminal;
 #[path = "it/transports.rs"]
 mod transports;
 #[path = "it/usage.rs"]

@@ -76,6 +76,18 @@ const NEEDS: &[Need] = &[
         get: "on Debian: apt-get install chromium",
     },
     Need {
+        program: "xmllint",
+        step: None,
+        without: "no validation of the JUnit report by a schema",
+        get: "on Debian: apt-get install libxml2-utils",
+    },
+    Need {
+        program: "script",
+        step: None,
+        without: "no test of the line that moves on a terminal",
+        get: "on Debian: apt-get install bsdutils",
+    },
+    Need {
         program: Kind::Redis.program(),
         step: Some("on-redis"),
         without: "no tests of the Redis store, nor on it",

@@ -3,6 +3,7 @@
 #[path = "it/snapshot.rs"]
 mod snapshot;
 
+use std::io::Write as _;
 use std::process::{Command, Output};
 
 fn xtask(args: &[&str]) -> Output {
@@ -24,6 +25,8 @@ fn every_verb_explains_itself_within_80_columns() {
         "bench",
         "tidy",
         "catalogue",
+        "demo-faults",
+        "new-scheme",
         "openapi",
         "snapshot",
         "trace",
@@ -61,6 +64,42 @@ fn what_makes_no_sense_exits_2_and_says_what() {
         assert!(text(&output.stderr).contains(named), "{args:?}: {}", text(&output.stderr));
     }
     assert_eq!(xtask(&[]).status.code(), Some(2));
+}
+
+/// What the README shows of findings: a target with three faults, judged by one command.
+#[test]
+fn three_faults_for_demonstration_give_three_findings() {
+    if Command::new("python3").arg("--version").output().is_err() {
+        assert!(std::env::var_os("COUNTERSIGN_REQUIRE_ALL").is_none(), "python3 is not installed");
+        drop(writeln!(std::io::stderr(), "skipped: python3 is not installed"));
+        return;
+    }
+    let checks = [
+        "ethgas::credential::a-secret-in-another-letter-case-is-refused",
+        "ethgas::form::the-answer-of-login-has-data-expiresin-as-documented",
+        "ethgas::refresh::an-access-token-does-not-refresh",
+    ];
+    // One that none of the faults trips.
+    let mut args = vec![
+        "demo-faults",
+        "--judge",
+        "--",
+        "--check",
+        "ethgas::refresh::a-refresh-without-a-token-is-refused",
+    ];
+    args.extend(checks.iter().flat_map(|check| ["--check", check]));
+    let output = xtask(&args);
+    let said = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(1), "{said}{}", text(&output.stderr));
+    let found = said
+        .lines()
+        .filter(|line| line.starts_with("FAIL "))
+        .filter_map(|line| line.split_whitespace().nth(1));
+    assert_eq!(found.collect::<Vec<_>>(), checks, "{said}");
+    let listed = xtask(&["demo-faults", "--list"]);
+    assert!(text(&listed.stdout).contains("password-case"), "{}", text(&listed.stderr));
+    let wrong = xtask(&["demo-faults", "--", "--check", checks[0]]);
+    assert_eq!(wrong.status.code(), Some(2), "{}", text(&wrong.stderr));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 use super::Failure;
 use super::conformance::Options;
+use crate::beyond;
 use crate::check::Group;
 use crate::confirm::{self, Limits};
 use crate::finding::Outcome;
@@ -12,6 +13,7 @@ use crate::replay::Case;
 use crate::replay::script::{self, About};
 use crate::report::model::Run;
 use crate::report::place::Place;
+use crate::report::transport::Transport;
 use crate::report::{Cause, Summary};
 use crate::target::Target;
 use clap::Args;
@@ -22,11 +24,15 @@ use std::time::Duration;
 /// Wall time for trying findings again, all of them together.
 const WITHIN: Duration = Duration::from_secs(10);
 
+/// Wall time for looking behind findings, all of them together.
+const BEYOND: Duration = Duration::from_secs(5);
+
 /// Flags about findings.
 #[derive(Debug, Clone, Args)]
 pub(super) struct Again {
-    /// Try each finding so many times more before it is reported; 0 for not at
-    /// all. Ten seconds are spent on it at most
+    /// Try each finding so many times more before it is reported, and look once
+    /// for what else its check would find; 0 for neither. Ten seconds are spent
+    /// on the one and five on the other, at most
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(0..=20), help_heading = "Judgement")]
     pub(super) confirm: u32,
     /// Keep each finding in a folder of its own in this one: a script that
@@ -92,17 +98,24 @@ impl Again {
         Place::prepare(Some(&folder.join(".countersign"))).map(drop).map_err(failed)
     }
 
-    /// Tries what fails the run again.
+    /// Tries what fails the run again, and looks for what hides behind it.
     pub(super) fn confirm(&self, target: &Target, summary: &mut Summary, fail_on: Level) {
         let limits = Limits { more: self.confirm, within: WITHIN };
         let answers = || target.client().greet(Duration::from_secs(3)).is_ok();
         if limits.more > 0 && summary.failing(fail_on).next().is_some() && answers() {
             confirm::findings(target, summary, fail_on, limits);
+            beyond::findings(target, summary, fail_on, BEYOND);
         }
     }
 
     /// Keeps what fails the run, and takes away what no longer does.
-    pub(super) fn keep(&self, run: &Run, summary: &mut Summary, secrets: &Secrets) -> Result<(), Failure> {
+    pub(super) fn keep(
+        &self,
+        run: &Run,
+        summary: &mut Summary,
+        secrets: &Secrets,
+        transport: &Transport,
+    ) -> Result<(), Failure> {
         let Some(folder) = &self.findings else { return Ok(()) };
         let failed = |problem: String| Failure::usage(format!("--findings {}: {problem}", folder.display()));
         tidy_up(folder, run);
@@ -114,7 +127,7 @@ impl Again {
             let Some(chain) = &cause.chain else { continue };
             let own = folder.join(finding.check.replace("::", "."));
             std::fs::create_dir_all(&own).map_err(|problem| failed(problem.to_string()))?;
-            let about = About { url: &run.url, seed: run.seed, raced: is_race(cause) };
+            let about = About { url: &run.url, transport, seed: run.seed, raced: is_race(cause) };
             let script = own.join("repeat.sh");
             let text = script::write(finding, chain, about);
             Place::prepare(Some(&script)).and_then(|place| place.write(&text)).map_err(failed)?;

@@ -3,8 +3,8 @@
 use super::again::{self, Again};
 use super::outputs::{Outputs, beginning};
 use super::stdout::Stdout;
-use super::wire::Wire;
-use super::{CONFORMS, Failure, NOTHING, UNREACHABLE, VIOLATES, clap_exit, embedded, explain};
+use super::wire::{Tour, Wire};
+use super::{CONFORMS, Failure, NOTHING, UNREACHABLE, clap_exit, embedded, explain, repeat};
 use crate::check::{Check, Group};
 use crate::client::{Base, Client};
 use crate::event::Observer;
@@ -15,6 +15,7 @@ use crate::redact::Secrets;
 use crate::replay::Case;
 use crate::report::kinds::Wanted;
 use crate::report::model::Verdict;
+use crate::report::transport::Transport;
 use crate::report::{Summary, gather, page};
 use crate::target::Target;
 use clap::{CommandFactory, FromArgMatches, Parser};
@@ -71,10 +72,10 @@ pub(super) struct Options {
     pub(super) profile: Option<PathBuf>,
     /// Credentials in the form of Web Fuzzing Commons (YAML or JSON)
     #[arg(long, value_name = "FILE", help_heading = "Target")]
-    auth: Option<PathBuf>,
+    pub(super) auth: Option<PathBuf>,
     /// Read schemes from this folder in place of the built-in ones
     #[arg(long, value_name = "DIR", help_heading = "Target")]
-    spec_dir: Option<PathBuf>,
+    pub(super) spec_dir: Option<PathBuf>,
     /// Judge this scheme only; may be repeated
     #[arg(long, value_name = "ID", help_heading = "Selection")]
     pub(super) scheme: Vec<String>,
@@ -86,9 +87,9 @@ pub(super) struct Options {
     pub(super) check: Vec<String>,
     /// What fails the run [default: should]
     #[arg(long, value_enum, value_name = "LEVEL", help_heading = "Judgement")]
-    level: Option<LevelArgument>,
+    pub(super) level: Option<LevelArgument>,
     /// Generated cases for each property
-    #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=100_000), help_heading = "Judgement")]
+    #[arg(long, value_name = "N", default_value_t = CASES, value_parser = clap::value_parser!(u32).range(1..=100_000), help_heading = "Judgement")]
     pub(super) cases: u32,
     /// Seed of all chance; the same seed sends the same requests, save those that measure time [default: random]
     #[arg(long, value_name = "N", help_heading = "Judgement")]
@@ -113,8 +114,11 @@ pub(super) struct Options {
     pub(super) is_embedded: bool,
 }
 
+/// Generated cases for each property, where nobody says how many.
+pub(super) const CASES: u32 = 64;
+
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
-enum LevelArgument {
+pub(super) enum LevelArgument {
     Must,
     Should,
     May,
@@ -195,12 +199,15 @@ pub(super) fn judge(options: &Options, program: &str, local: Option<LocalTarget>
     if selected.is_empty() && !options.wire.is_tour_only() {
         let about = about(options, program, &profile, &schemes, fail_on);
         let text = nothing_selected(options);
-        unjudged(outputs, &about, (Verdict::NotJudged, &text), spec, &Secrets::of_profile(&profile))?;
-        if embedded::is_one_of_many(options) {
+        let is_fine = embedded::is_one_of_many(options);
+        let code = if is_fine { CONFORMS } else { NOTHING };
+        let secrets = Secrets::of_profile(&profile);
+        unjudged(outputs, &about, (Verdict::NotJudged, &text), code, spec, &secrets)?;
+        if is_fine {
             let _nothing_can_fail = libtest_mimic::run(&options.libtest, Vec::new());
             return Ok(CONFORMS);
         }
-        return Err(Failure { code: NOTHING, text });
+        return Err(Failure { code, text });
     }
     let mut started = None;
     if profile.url.is_none() {
@@ -216,7 +223,11 @@ pub(super) fn judge(options: &Options, program: &str, local: Option<LocalTarget>
         started = Some(running);
     }
     profile.fill_accounts(&fixture_accounts()?);
-    let about = about(options, program, &profile, &schemes, fail_on);
+    let mut about = about(options, program, &profile, &schemes, fail_on);
+    if started.is_some() {
+        // It is gone when somebody reads this; the program starts another one.
+        about.target_flags = repeat::flags(options, None);
+    }
     let case = taken_up.as_ref().map(|(case, _)| case);
     let code = run(options, about, spec, profile, selected, (wire, outputs), case);
     drop(started);
@@ -234,6 +245,7 @@ fn run(
 ) -> Result<u8, Failure> {
     let base = Base::parse(&about.url).map_err(Failure::usage)?;
     about.url = base.url("");
+    about.transport = Transport::of(&base, &profile.http);
     let deviations = profile.deviations.clone();
     if !deviations.is_empty() {
         let known = crate::checks::all(spec);
@@ -250,7 +262,7 @@ fn run(
     let greet = |client: &Client| client.greet(Duration::from_secs(3));
     if let Err(error) = greet(target.client()) {
         let text = format!("{error}; is the target running at {}?", base.url("/"));
-        unjudged(outputs, &about, (Verdict::Unreachable, &text), spec, &secrets)?;
+        unjudged(outputs, &about, (Verdict::Unreachable, &text), UNREACHABLE, spec, &secrets)?;
         return Err(Failure { code: UNREACHABLE, text });
     }
     // Before the checks, which may lock accounts or use limits up.
@@ -287,9 +299,10 @@ fn run(
     let answers = summary.failing(about.fail_on).next().is_some().then_some(Ok(()));
     let answers = answers.unwrap_or_else(|| greet(target.client()));
     let verdict = gather::verdict(&summary, about.fail_on, answers.is_ok(), fail_on_inconclusive);
-    let says = gather::says(verdict, &summary, about.fail_on);
-    let whole = gather::run(&summary, &about, (verdict, &says), spec, &secrets);
-    let kept = options.again.keep(&whole, &mut summary, &secrets);
+    let mut says = gather::says(verdict, &summary, about.fail_on);
+    says.push_str(tour.as_ref().ok().and_then(Tour::says).unwrap_or_default());
+    let mut whole = gather::run(&summary, &about, (verdict, &says), spec, &secrets);
+    let kept = options.again.keep(&whole, &mut summary, &secrets, &about.transport);
     let mut text = page::write(&summary, &about, (verdict, &says), spec);
     if let Some(case) = case {
         text.push_str(&again::says(case, &summary));
@@ -297,24 +310,29 @@ fn run(
     }
     on_stdout.show(&text);
     let on_the_wire = tour.map_or_else(Failure::say, |tour| on_stdout.tell(&tour));
-    let unwritten = reports.finish(&whole).and(kept).err();
     let is_blocked = summary.count(|outcome| matches!(outcome, Outcome::Blocked(_))) > 0;
-    let code = match (verdict, answers) {
-        (Verdict::Unreachable, Err(error)) => {
-            let text = format!("{error}; the target stopped answering during the run");
-            Failure { code: UNREACHABLE, text }.say()
-        }
+    let is_unsure = fail_on_inconclusive && summary.unsure() > 0;
+    let code = match verdict {
         // A runner of tests asks for one, and has no other way to be told that it was skipped.
-        (Verdict::NotJudged, _) if embedded::is_one_of_many(options) && !is_blocked => CONFORMS,
-        (Verdict::NotJudged, _) => {
-            let text = "nothing was judged: every selected check was skipped, for the reasons above";
-            Failure { code: NOTHING, text: text.to_owned() }.say()
-        }
+        Verdict::NotJudged if embedded::is_one_of_many(options) && !is_blocked && !is_unsure => on_the_wire,
         // What the checks found is the graver; what the tour found is graver than that nothing else was.
-        (verdict, _) if verdict.exit() == VIOLATES => VIOLATES,
-        _ if on_the_wire != CONFORMS => on_the_wire,
-        (verdict, _) => verdict.exit(),
+        Verdict::Conforms | Verdict::Stale if on_the_wire != CONFORMS => on_the_wire,
+        verdict => verdict.exit(),
     };
+    whole.exit = code;
+    let unwritten = reports.finish(&whole).and(kept).err();
+    let why = match (verdict, answers) {
+        (Verdict::Unreachable, Err(error)) => {
+            Some(format!("{error}; the target stopped answering during the run"))
+        }
+        (Verdict::NotJudged, _) if code == NOTHING => {
+            Some(format!("nothing was judged: {}; the reasons stand above", summary.without_verdict()))
+        }
+        _ => None,
+    };
+    if let Some(text) = why {
+        Failure { code, text }.say();
+    }
     match unwritten {
         // What was found is worth more than that it could not be written down.
         Some(failure) if code == CONFORMS => Err(failure),
@@ -337,7 +355,8 @@ fn about(
     let url = profile.url.clone().unwrap_or_default();
     page::About {
         program: program.to_owned(),
-        target_flags: target_flags(options, &url),
+        target_flags: repeat::flags(options, Some(&url)),
+        transport: Transport::default(),
         url,
         seed: options.seed.unwrap_or_else(|| u64::from(rand::random::<u32>())),
         fail_on,
@@ -356,10 +375,12 @@ fn unjudged(
     outputs: Outputs,
     about: &page::About,
     verdict: (Verdict, &str),
+    code: u8,
     spec: &Spec,
     secrets: &Secrets,
 ) -> Result<(), Failure> {
-    let run = gather::run(&Summary::default(), about, verdict, spec, secrets);
+    let mut run = gather::run(&Summary::default(), about, verdict, spec, secrets);
+    run.exit = code;
     outputs.begin(&beginning(about, secrets))?.finish(&run)
 }
 
@@ -429,25 +450,8 @@ pub(super) fn known_check(name: &str, at: &str, checks: &[Check]) -> Result<(), 
     Err(Failure::usage(format!("{at}: there is no check `{name}`{hint}")))
 }
 
-fn target_flags(options: &Options, url: &str) -> String {
-    let mut flags = Vec::new();
-    if let Some(profile) = &options.profile {
-        flags.push(format!("--profile {}", profile.display()));
-    }
-    if let Some(auth) = &options.auth {
-        flags.push(format!("--auth {}", auth.display()));
-    }
-    if options.url.is_some() || options.profile.is_none() {
-        flags.push(format!("--url {url}"));
-    }
-    if let Some(folder) = &options.spec_dir {
-        flags.push(format!("--spec-dir {}", folder.display()));
-    }
-    flags.join(" ")
-}
-
 impl LevelArgument {
-    fn level(self) -> Level {
+    pub(super) fn level(self) -> Level {
         match self {
             Self::Must => Level::Must,
             Self::Should => Level::Should,

@@ -1,16 +1,16 @@
 //! `countersign init`: writes a profile of a target, with what a few requests tell of it.
 
 mod draft;
+mod way;
 
 use super::{CONFORMS, Failure, NOTHING, UNREACHABLE};
 use crate::client::{Base, Client};
 use crate::probe::{self, ProbeError};
-use crate::profile::{Http, Profile, nearest};
+use crate::profile::{Profile, nearest};
 use clap::Parser;
 use countersign_spec::Spec;
 use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 /// Writes a profile of a target.
 #[derive(Debug, Parser)]
@@ -28,12 +28,11 @@ pub(super) struct Options {
     /// Write over a file that is there
     #[arg(long)]
     force: bool,
-    /// PEM file of trust anchors beyond the public ones
-    #[arg(long, value_name = "FILE")]
-    ca: Option<PathBuf>,
     /// Read schemes from this folder in place of the built-in ones
     #[arg(long, value_name = "DIR")]
     spec_dir: Option<PathBuf>,
+    #[command(flatten, next_help_heading = "Way to the target")]
+    way: way::Way,
 }
 
 const EXIT_CODES: &str = "\
@@ -62,15 +61,12 @@ pub(super) fn run(options: &Options) -> Result<u8, Failure> {
     if !to_stdout && !options.force && options.out.exists() {
         return Err(exists(&options.out));
     }
-    let ca = match &options.ca {
-        Some(path) => Some(std::path::absolute(path).map_err(|problem| Failure::usage(problem.to_string()))?),
-        None => None,
-    };
-    let http = Http { timeout: Duration::from_secs(5), ca, ..Http::default() };
+    let given = options.way.given(spec)?;
+    let http = &given.http;
     let base = Base::parse(&options.url).map_err(|problem| Failure::usage(format!("--url: {problem}")))?;
-    let make = |base: Base| Client::as_told(base, &http);
+    let make = |base: Base| Client::as_told(base, http);
     let client = make(base).map_err(Failure::usage)?;
-    let found = probe::probe(&client, make, spec, &ids).map_err(|error| match error {
+    let found = probe::probe(&client, make, &http.headers, spec, &ids).map_err(|error| match error {
         ProbeError::Unusable(problem) => Failure::usage(problem),
         ProbeError::Limited { .. } | ProbeError::Unreachable(_) => {
             Failure { code: UNREACHABLE, text: error.to_string() }
@@ -87,7 +83,7 @@ pub(super) fn run(options: &Options) -> Result<u8, Failure> {
         );
         return Err(Failure { code: NOTHING, text });
     }
-    let text = draft::write(&found, http.ca.as_deref(), spec);
+    let text = draft::write(&found, &given.keys, spec);
     // What could not be read is not written.
     let folder = options.out.parent().unwrap_or_else(|| Path::new("."));
     Profile::parse_leniently(&text, "the profile to be written", folder, spec).map_err(|errors| {
@@ -99,6 +95,10 @@ pub(super) fn run(options: &Options) -> Result<u8, Failure> {
         save(&options.out, &text, options.force)?;
     }
     tell(options, &found, &text, to_stdout);
+    for key in &given.plain {
+        let note = format!("note    {key} stands in the profile as it was given; env:NAME keeps it out");
+        drop(writeln!(anstream::stderr(), "{note}"));
+    }
     Ok(CONFORMS)
 }
 

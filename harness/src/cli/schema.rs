@@ -8,12 +8,15 @@ use std::io::Write as _;
 pub(super) enum Form {
     /// What `--report json=FILE` writes
     Report,
+    /// What `--report ndjson=FILE` writes: a line
+    Events,
 }
 
 /// The verb.
 pub(super) fn run(form: Form) -> u8 {
     let text = match form {
         Form::Report => crate::report::json::schema(),
+        Form::Events => crate::report::ndjson::schema(),
     };
     // Whoever reads may have seen enough and be gone.
     drop(std::io::stdout().write_all(text.as_bytes()));

@@ -141,12 +141,17 @@ impl Wire {
 }
 
 impl Tour {
+    /// What it has to add to the verdict of a run.
+    pub(super) fn says(&self) -> Option<&'static str> {
+        let changed = self.compared.as_ref().is_some_and(|(_, changes)| !changes.is_empty());
+        changed.then_some("; the wire format has changed since the record")
+    }
+
     /// Tells what the tour showed; the exit code is that of the tour alone.
     pub(super) fn tell(&self, out: &mut dyn Write) -> u8 {
         // Whoever reads may have seen enough and be gone.
         drop(self.write(out));
-        let changed = self.compared.as_ref().is_some_and(|(_, changes)| !changes.is_empty());
-        if changed { VIOLATES } else { CONFORMS }
+        if self.says().is_some() { VIOLATES } else { CONFORMS }
     }
 
     fn write(&self, out: &mut dyn Write) -> std::io::Result<()> {

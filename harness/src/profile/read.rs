@@ -164,7 +164,7 @@ impl Reader<'_> {
         let certificate = self.text(table, "http", "client_cert").and_then(|path| {
             let path = self.folder.join(path);
             let problem = match std::fs::read(&path) {
-                Ok(certificate) => return Some(certificate),
+                Ok(certificate) => return Some((certificate, path)),
                 Err(problem) => problem,
             };
             self.complain("http.client_cert", &format!("{}: {problem}", path.display()));
@@ -184,7 +184,10 @@ impl Reader<'_> {
                 self.complain(&format!("http.{name}"), &format!("is missing: {what}"));
             }
         }
-        Some(Identity { certificate: certificate?, key: key? })
+        let (certificate, certificate_file) = certificate?;
+        let file = given.filter(|text| !text.starts_with("env:"));
+        let key_file = file.map(|path| self.folder.join(path.strip_prefix("file:").unwrap_or(path)));
+        Some(Identity { certificate, certificate_file, key: key?, key_file })
     }
 
     fn scheme(&mut self, table: &Table, scheme: &Scheme) -> SchemeProfile {

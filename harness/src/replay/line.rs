@@ -2,6 +2,7 @@
 
 use super::chain::Chain;
 use crate::report::curl;
+use crate::report::transport::Transport;
 
 /// Beyond so many exchanges a script is easier to read.
 const MOST_STEPS: usize = 4;
@@ -20,7 +21,7 @@ pub struct Line {
 
 /// The line, where the way is short enough for one and needs nothing that only this program can make.
 #[must_use]
-pub fn write(chain: &Chain) -> Option<Line> {
+pub fn write(chain: &Chain, transport: &Transport) -> Option<Line> {
     if chain.cut || chain.steps.is_empty() || chain.steps.len() > MOST_STEPS {
         return None;
     }
@@ -33,7 +34,7 @@ pub fn write(chain: &Chain) -> Option<Line> {
             commands.push(format!("{}=$({call})", sign.variable));
             made.push(sign.variable.clone());
         }
-        let call = curl::call(&link.exchange, &chain.secrets, LONGEST);
+        let call = curl::call(&link.exchange, &chain.secrets, transport, LONGEST);
         let (fed_by, arguments) = (call.fed_by, call.arguments);
         if index + 1 == chain.steps.len() {
             commands.push(format!("{fed_by}curl -sS -i {arguments}"));

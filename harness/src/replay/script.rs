@@ -5,6 +5,7 @@ use crate::exchange::cut;
 use crate::redact::Secrets;
 use crate::report::curl;
 use crate::report::model::Finding;
+use crate::report::transport::Transport;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
@@ -16,6 +17,8 @@ const LONGEST_BODY: usize = 100_000;
 pub struct About<'a> {
     /// The target's URL.
     pub url: &'a str,
+    /// How the target is reached.
+    pub transport: &'a Transport,
     /// Seed of the run.
     pub seed: u64,
     /// Whether requests were sent at the same moment, which a script cannot.
@@ -31,7 +34,7 @@ pub fn write(finding: &Finding, chain: &Chain, about: About<'_>) -> String {
     let mut required = Vec::new();
     let mut known: BTreeSet<String> = ["URL".to_owned()].into();
     for (index, link) in chain.steps.iter().enumerate() {
-        let text = step(index + 1, link, &secrets);
+        let text = step(index + 1, link, &secrets, about.transport);
         let made = link.signs.iter().map(|sign| sign.variable.clone());
         known.extend(made);
         known.extend(link.takes.iter().map(|taking| taking.variable.clone()));
@@ -121,7 +124,7 @@ fn head(finding: &Finding, chain: &Chain, about: About<'_>) -> Vec<String> {
     lines.iter().map(|line| one_line(line)).collect()
 }
 
-fn step(number: usize, link: &Link, secrets: &Secrets) -> String {
+fn step(number: usize, link: &Link, secrets: &Secrets, transport: &Transport) -> String {
     let exchange = &link.exchange;
     let mut text = String::new();
     let title = format!(
@@ -139,7 +142,7 @@ fn step(number: usize, link: &Link, secrets: &Secrets) -> String {
             sign.variable, sign.key
         );
     }
-    let call = curl::call(exchange, secrets, LONGEST_BODY);
+    let call = curl::call(exchange, secrets, transport, LONGEST_BODY);
     let _ = writeln!(
         text,
         "STATUS=$({}curl -sS -o \"$FOLDER/answer\" -w '%{{http_code}}' {}\n)",
@@ -190,6 +193,14 @@ fn meaning(variable: &str, account: Option<&str>) -> String {
     .find_map(|(suffix, form)| variable.strip_suffix(suffix).map(|stem| (stem, form)));
     if let Some((stem, form)) = form {
         return format!("set it to {stem} {form}");
+    }
+    if let Some(meaning) = Transport::meaning(variable) {
+        return meaning.to_owned();
+    }
+    if let Some(header) = variable.strip_prefix("HEADER_") {
+        return format!(
+            "set it to the value of http.headers in the profile that this name is made of: {header}"
+        );
     }
     if variable.ends_with("_TOKEN") {
         return "only the program makes this token: countersign conformance --replay case.json".to_owned();

@@ -1,5 +1,6 @@
 //! A command that repeats an exchange when it is pasted into a shell; secrets stand as variables.
 
+use super::transport::Transport;
 use crate::client::WireBody;
 use crate::exchange::Exchange;
 use crate::redact::Secrets;
@@ -9,8 +10,8 @@ const LONGEST_BODY: usize = 4_000;
 
 /// The command, on one line.
 #[must_use]
-pub fn command(exchange: &Exchange, secrets: &Secrets) -> String {
-    let call = call(exchange, secrets, LONGEST_BODY);
+pub fn command(exchange: &Exchange, secrets: &Secrets, transport: &Transport) -> String {
+    let call = call(exchange, secrets, transport, LONGEST_BODY);
     format!("{}curl -sS -i {}", call.fed_by, call.arguments)
 }
 
@@ -25,9 +26,9 @@ pub struct Call {
 
 /// The call that sends a request, with bodies of at most so many bytes.
 #[must_use]
-pub fn call(exchange: &Exchange, secrets: &Secrets, longest: usize) -> Call {
+pub fn call(exchange: &Exchange, secrets: &Secrets, transport: &Transport, longest: usize) -> Call {
     let request = &exchange.request;
-    let (mut parts, mut fed_by) = (Vec::new(), String::new());
+    let (mut parts, mut fed_by) = (transport.flags().to_vec(), String::new());
     if request.method != "GET" {
         parts.push(format!("-X {}", quote(&request.method, secrets)));
     }
@@ -77,6 +78,16 @@ pub fn quote(text: &str, secrets: &Secrets) -> String {
             Err(expression) => format!("\"{}\"", for_any_shell(expression)),
         })
         .collect()
+}
+
+/// The text as one word of a shell, in quotes only where it needs them.
+#[must_use]
+pub fn word(text: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@%+,=".contains(c);
+    if !text.is_empty() && text.chars().all(is_plain) {
+        return text.to_owned();
+    }
+    quote(text, &Secrets::default())
 }
 
 /// An expression over a variable as every POSIX shell understands it: letter cases and first characters are bash's alone.
@@ -139,7 +150,8 @@ mod tests {
     fn secrets_are_variables_and_the_rest_is_quoted() {
         let mut secrets = Secrets::default();
         secrets.add("open sesame", "$ALICE_PASSWORD");
-        let command = command(&exchange(r#"{"p":"open sesame","n":"it's"}"#), &secrets);
+        let command =
+            command(&exchange(r#"{"p":"open sesame","n":"it's"}"#), &secrets, &Transport::default());
         assert!(command.contains(r#"'{"p":"'"$ALICE_PASSWORD"'","n":"it'\''s"}'"#), "{command}");
         assert!(!command.contains("open sesame"));
         assert_eq!(variables(&command), ["ALICE_PASSWORD"]);
@@ -170,7 +182,7 @@ mod tests {
         let mut secrets = Secrets::default();
         secrets.add("open sesame", "$ALICE_PASSWORD");
         let body = r#"{"p":"open sesame","n":"it's \"$HOME\" `x`"}"#;
-        let command = command(&exchange(body), &secrets);
+        let command = command(&exchange(body), &secrets, &Transport::default());
         let word = command.split_once("--data-binary ").unwrap().1;
         let script = format!("printf %s {word}");
         let output = std::process::Command::new("sh")

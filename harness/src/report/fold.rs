@@ -5,8 +5,9 @@
 
 use super::{Cause, Record};
 use crate::check::Check;
-use crate::deviation::Deviation;
+use crate::deviation::{self, Deviation};
 use crate::finding::{Finding, Outcome};
+use crate::fingerprint;
 use countersign_spec::Level;
 use jiff::civil::Date;
 use std::collections::BTreeMap;
@@ -17,20 +18,30 @@ struct Violation<'r> {
     check: &'r Arc<Check>,
     level: Level,
     finding: &'r Finding,
-    declared: Option<&'r Deviation>,
+    declared: Option<Vec<&'r Deviation>>,
+}
+
+impl Violation<'_> {
+    /// Why the profile tolerates it, where it does.
+    fn reason(&self) -> Option<String> {
+        let reasons = self.declared.as_ref()?.iter().map(|deviation| deviation.reason.as_str());
+        Some(reasons.collect::<Vec<_>>().join("; "))
+    }
+
+    /// Whether it is tolerated by its fingerprint, and with it nothing else of its check.
+    fn is_exact(&self) -> bool {
+        self.declared.iter().flatten().any(|deviation| deviation.fingerprint.is_some())
+    }
 }
 
 /// Causes, gravest first.
 pub(super) fn causes(records: &[Record], deviations: &[Deviation], today: Date) -> Vec<Cause> {
     let violations = records.iter().filter_map(|record| {
         let Outcome::Violated(level, finding) = &record.outcome else { return None };
-        let declared = deviations.iter().find(|deviation| {
-            deviation.check == record.check.name && deviation.covers(finding) && !deviation.is_over(today)
-        });
+        let declared = deviation::tolerates(deviations, &record.check.name, finding, today);
         Some(Violation { check: &record.check, level: *level, finding, declared })
     });
-    let (exact, others): (Vec<_>, Vec<_>) =
-        violations.partition(|violation| violation.declared.is_some_and(|known| known.fingerprint.is_some()));
+    let (exact, others): (Vec<_>, Vec<_>) = violations.partition(Violation::is_exact);
     let mut causes = folded(&others);
     for cause in causes.iter_mut().filter(|cause| cause.declared.is_none()) {
         let own = deviations.iter().filter(|deviation| deviation.check == cause.check.name);
@@ -89,7 +100,7 @@ fn folded(violations: &[Violation<'_>]) -> Vec<Cause> {
             finding: Box::new(violation.finding.clone()),
             level: violation.level,
             folded: Vec::new(),
-            declared: violation.declared.map(|deviation| deviation.reason.clone()),
+            declared: violation.reason(),
             reproducible: None,
             chain: None,
             kept: None,
@@ -126,17 +137,17 @@ fn tries_the_same(one: &Check, other: &Check) -> bool {
 
 /// Deviations that did not occur although their checks came to a verdict.
 ///
-/// A check ends with its first finding, so that a tolerated one hides what would follow: then nothing is known of the rest.
+/// A tolerated finding may end its check and so hide what would follow: then nothing is known of the rest.
 pub(super) fn stale(records: &[Record], deviations: &[Deviation], today: Date) -> Vec<Deviation> {
     let is_stale = |deviation: &&Deviation| {
         let record = records.iter().find(|record| record.check.name == deviation.check);
         match record.map(|record| &record.outcome) {
             Some(Outcome::Held) => true,
             Some(Outcome::Violated(_, finding)) => {
-                let is_known = |other: &Deviation| {
-                    other.check == deviation.check && other.covers(finding) && !other.is_over(today)
-                };
-                !deviation.covers(finding) && !deviations.iter().any(is_known)
+                let mut seen =
+                    fingerprint::ways(&finding.fingerprint).chain(finding.beside.iter().map(String::as_str));
+                let occurs = deviation.fingerprint.is_none() || seen.any(|way| deviation.names(way));
+                !occurs && deviation::tolerates(deviations, &deviation.check, finding, today).is_none()
             }
             _ => false,
         }

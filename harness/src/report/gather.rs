@@ -92,7 +92,7 @@ pub fn says(verdict: Verdict, summary: &Summary, fail_on: Level) -> String {
             )
         }
         Verdict::Undecided => {
-            let unsure = summary.count(|outcome| matches!(outcome, finding::Outcome::Inconclusive(_)));
+            let unsure = summary.unsure();
             format!(
                 "{unsure} check{} came to no verdict, and the profile says fail_on_inconclusive = true",
                 if unsure == 1 { "" } else { "s" }
@@ -101,7 +101,7 @@ pub fn says(verdict: Verdict, summary: &Summary, fail_on: Level) -> String {
         Verdict::Unreachable => {
             "not judged to the end: the target stopped answering during the run".to_owned()
         }
-        Verdict::NotJudged => "not judged: no check came to a verdict".to_owned(),
+        Verdict::NotJudged => format!("not judged: {}", summary.without_verdict()),
         Verdict::Stale => {
             let names: Vec<&str> = summary.stale.iter().map(|stale| stale.check.as_str()).collect();
             format!("a declared deviation did not occur: {}", names.join(", "))
@@ -160,7 +160,7 @@ fn check(
 fn finding(cause: &Cause, about: &About, spec: &Spec, secrets: &Secrets) -> Finding {
     let found = &cause.finding;
     let secrets = found.secrets.with(secrets);
-    let line = cause.line(&secrets);
+    let line = cause.line(&secrets, &about.transport);
     let hide = |text: &str| secrets.hide(text);
     Finding {
         check: cause.check.name.clone(),
@@ -259,14 +259,13 @@ fn clauses(about: &About, spec: &Spec, checks: &[CheckResult]) -> Vec<Clause> {
 /// What a run of this summary amounts to.
 #[must_use]
 pub fn verdict(summary: &Summary, fail_on: Level, answers: bool, unsure_fails: bool) -> Verdict {
-    let unsure = || summary.count(|outcome| matches!(outcome, finding::Outcome::Inconclusive(_)));
     if summary.failing(fail_on).next().is_some() {
         Verdict::Violates
     } else if !answers {
         Verdict::Unreachable
     } else if summary.judged() == 0 {
         Verdict::NotJudged
-    } else if unsure_fails && unsure() > 0 {
+    } else if unsure_fails && summary.unsure() > 0 {
         Verdict::Undecided
     } else if summary.stale.is_empty() {
         Verdict::Conforms

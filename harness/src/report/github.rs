@@ -2,7 +2,7 @@
 //!
 //! Texts come from a target that may be hostile: they are escaped so that none of them is a command of its own.
 
-use super::model::{Run, Verdict, level_word};
+use super::model::{Run, level_word};
 use countersign_spec::Level;
 use std::fmt::Write as _;
 
@@ -31,7 +31,7 @@ pub fn write(run: &Run) -> String {
         );
         let _ = writeln!(text, "::{command} title={}::{}", property(&finding.check), data(&message));
     }
-    let command = if run.verdict == Verdict::Conforms { "notice" } else { "error" };
+    let command = if run.exit == 0 { "notice" } else { "error" };
     let title = property(&format!("{} {}", run.tool.name, run.verdict.word()));
     let _ = writeln!(text, "::{command} title={title}::{}", data(&format!("{}: {}", run.url, run.says)));
     text

@@ -15,8 +15,12 @@ pub fn write(run: &Run) -> Result<String, String> {
 /// The schema of such a report (JSON Schema 2020-12), from the types it is written from.
 #[must_use]
 pub fn schema() -> String {
-    let mut schema = schemars::schema_for!(Run);
-    schema.insert("title".to_owned(), "A run of Countersign".into());
+    published(schemars::schema_for!(Run), "A run of Countersign")
+}
+
+/// A schema as it is published.
+pub(super) fn published(mut schema: schemars::Schema, title: &str) -> String {
+    schema.insert("title".to_owned(), title.into());
     let mut text = format!("{:#}", schema.to_value());
     text.push('\n');
     text

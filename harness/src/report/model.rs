@@ -22,7 +22,7 @@ pub struct Run {
     pub tool: Tool,
     /// How the program is called, such as `countersign conformance`.
     pub program: String,
-    /// Flags that select the target again.
+    /// Flags that select the target, and judge it, in the same way again.
     pub target_flags: String,
     /// The target's URL.
     pub url: String,

@@ -8,42 +8,88 @@ use super::{Record, gather};
 use crate::event::{Event, Observer};
 use crate::finding;
 use crate::redact::Secrets;
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::io::{self, Write};
 use std::sync::{Mutex, PoisonError};
 
-/// One line.
-#[derive(Debug, Serialize)]
+/// One event of a run, a line of JSON.
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(tag = "event", rename_all = "kebab-case")]
+#[schemars(deny_unknown_fields)]
 enum Line<'r> {
-    RunStarted { format: u32, url: &'r str, started_at: &'r str, seed: u64, cases: u32, checks: usize },
-    CheckFinished { check: &'r CheckResult, found: Option<Found> },
-    Finding { finding: &'r Finding },
-    RunFinished(Finished<'r>),
+    /// The run begins.
+    RunStarted {
+        /// Version of this form, raised whenever a member changes its meaning or goes.
+        format: u32,
+        /// The target's URL.
+        url: &'r str,
+        /// When, by RFC 3339 in UTC.
+        started_at: &'r str,
+        /// Seed of all chance.
+        seed: u64,
+        /// Generated cases for each property.
+        cases: u32,
+        /// How many checks will end.
+        checks: usize,
+    },
+    /// A check is over.
+    CheckFinished {
+        /// How it ended; nothing is known of causes yet.
+        check: &'r CheckResult,
+        /// What it saw, if it found a departure.
+        found: Option<Found>,
+    },
+    /// A cause, with everything that it tripped.
+    Finding {
+        /// As the report in JSON has it.
+        finding: &'r Finding,
+    },
+    /// The run is over; the last line of a stream that was not cut off.
+    RunFinished {
+        /// What it amounts to.
+        verdict: Verdict,
+        /// The same in a sentence.
+        says: &'r str,
+        /// The exit code of the program.
+        exit: u8,
+        /// Seconds it took.
+        seconds: f64,
+        /// Requests sent.
+        requests: u64,
+        /// How often the target asked for patience.
+        waits: u64,
+        /// Checks that had nothing to object.
+        held: usize,
+        /// Checks that found a departure.
+        violated: usize,
+        /// Checks that another finding stood in the way of.
+        blocked: usize,
+        /// Checks without a verdict.
+        inconclusive: usize,
+        /// Checks that had nothing to check.
+        skipped: usize,
+        /// Deviations of the profile that did not occur although their checks ran.
+        stale: &'r [Stale],
+    },
 }
 
 /// What a check saw, before findings are folded by cause.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
 struct Found {
+    /// What was done.
     did: String,
+    /// Every acceptable outcome.
     expected: String,
+    /// What came instead.
     got: String,
 }
 
-#[derive(Debug, Serialize)]
-struct Finished<'r> {
-    verdict: Verdict,
-    says: &'r str,
-    exit: u8,
-    seconds: f64,
-    requests: u64,
-    waits: u64,
-    held: usize,
-    violated: usize,
-    blocked: usize,
-    inconclusive: usize,
-    skipped: usize,
-    stale: &'r [Stale],
+/// The schema of a line (JSON Schema 2020-12), from the types it is written from.
+#[must_use]
+pub fn schema() -> String {
+    super::json::published(schemars::schema_for!(Line<'static>), "An event of a run of Countersign")
 }
 
 /// What is known when a run begins.
@@ -145,7 +191,7 @@ pub fn write(run: &Run) -> Result<String, String> {
 /// What only the end of a run knows.
 fn ending(run: &Run) -> Vec<Line<'_>> {
     let findings = run.findings.iter().map(|finding| Line::Finding { finding });
-    let finished = Line::RunFinished(Finished {
+    let finished = Line::RunFinished {
         verdict: run.verdict,
         says: &run.says,
         exit: run.exit,
@@ -158,7 +204,7 @@ fn ending(run: &Run) -> Vec<Line<'_>> {
         inconclusive: run.count(Outcome::Inconclusive),
         skipped: run.count(Outcome::Skipped),
         stale: &run.stale,
-    });
+    };
     findings.chain(std::iter::once(finished)).collect()
 }
 
@@ -198,5 +244,20 @@ impl State {
             self.out.flush()
         });
         self.broken = written.err();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whoever reads events keeps to the published schema.
+    #[test]
+    fn the_published_schema_is_that_of_the_types() {
+        let published = include_str!("../../schema/events.schema.json");
+        assert!(
+            published == schema(),
+            "write it anew: cargo run -p countersign -- schema events > harness/schema/events.schema.json"
+        );
     }
 }

@@ -1,6 +1,7 @@
 //! The page for people: what departs, how to see it again, and what the run covered.
 
 use super::model::{Difference, Verdict, level_word};
+use super::transport::Transport;
 use super::{Cause, Summary, curl, differ};
 use crate::check::Group;
 use crate::confirm;
@@ -18,8 +19,10 @@ use std::time::SystemTime;
 pub struct About {
     /// How the program is called, such as `countersign conformance`.
     pub program: String,
-    /// Flags that select the target again.
+    /// Flags that select the target, and judge it, in the same way again.
     pub target_flags: String,
+    /// How the target is reached.
+    pub transport: Transport,
     /// The target's URL.
     pub url: String,
     /// Seed of the run.
@@ -73,25 +76,25 @@ pub fn write(summary: &Summary, about: &About, verdict: (Verdict, &str), spec: &
             &format!("{}Advice, which does not fail this run{}", BOLD.render(), BOLD.render_reset()),
         );
         for cause in advice {
-            short(&mut page, cause, spec);
+            short(&mut page, cause, about, spec);
         }
         page.push('\n');
     }
     for cause in other.iter().filter(|cause| cause.declared.is_some()) {
         let reason = cause.declared.as_deref().unwrap_or_default();
-        line(&mut page, &format!("declared  {}: {reason}", cause.check.name));
+        hanging(&mut page, "declared  ", &format!("{}: {reason}", cause.check.name), about);
     }
     for stale in &summary.stale {
-        let which = stale.fingerprint.as_ref().map(|known| format!("\n          it was: {known}"));
+        let which = stale.fingerprint.as_ref().map(|known| format!("\nit was: {known}"));
         let text = format!(
-            "stale     {}: the profile declares a deviation that did not occur ({}); take it out{}",
+            "{}: the profile declares a deviation that did not occur ({}); take it out{}",
             stale.check,
             stale.reason,
             which.unwrap_or_default()
         );
-        line(&mut page, &text);
+        hanging(&mut page, "stale     ", &text, about);
     }
-    table(&mut page, summary);
+    table(&mut page, summary, about);
     groups(&mut page, summary, about);
     reasons(&mut page, summary, about);
     if failing.len() > 1 {
@@ -134,6 +137,14 @@ fn words(page: &mut String, label: &str, text: &str, about: &About) {
         Some(width) => entry(page, label, &wrapped(text, width)),
         None => entry(page, label, text),
     }
+}
+
+/// A line that begins with a label; further ones stand under its text, broken where the terminal is narrower.
+fn hanging(page: &mut String, label: &str, text: &str, about: &About) {
+    let indent = label.chars().count();
+    let room = about.width.map(|width| width.saturating_sub(indent)).filter(|room| *room >= 20);
+    let text = room.map_or_else(|| text.to_owned(), |room| wrapped(text, room));
+    line(page, &format!("{label}{}", text.replace('\n', &format!("\n{:indent$}", ""))));
 }
 
 /// The text in lines of at most so many characters, longer words aside.
@@ -189,7 +200,7 @@ fn finding(page: &mut String, cause: &Cause, about: &About, spec: &Spec) {
     if let Some(times) = cause.reproducible {
         words(page, "tried", &confirm::says(times), about);
     }
-    if let Some(command) = cause.line(&found.secrets) {
+    if let Some(command) = cause.line(&found.secrets, &about.transport) {
         entry(page, "curl", &command.text);
         if !command.variables.is_empty() {
             let set: Vec<String> = command.variables.iter().map(|name| format!("{name}=…")).collect();
@@ -248,7 +259,7 @@ fn clauses(page: &mut String, cause: &Cause, about: &About, spec: &Spec) {
     }
 }
 
-fn short(page: &mut String, cause: &Cause, spec: &Spec) {
+fn short(page: &mut String, cause: &Cause, about: &About, spec: &Spec) {
     let style = colour(cause.level);
     let _ = writeln!(
         page,
@@ -260,14 +271,11 @@ fn short(page: &mut String, cause: &Cause, spec: &Spec) {
     );
     let clause = cause.check.clauses.first().and_then(|id| spec.clause(id));
     if let Some(clause) = clause {
-        let _ = writeln!(page, "      {} ({})", clause.says, clause.source);
+        hanging(page, "      ", &format!("{} ({})", clause.says, clause.source), about);
     }
-    let _ = writeln!(
-        page,
-        "      {}; got {}",
-        cause.finding.secrets.hide(&cause.finding.did),
-        cut(&cause.finding.got.escape_control(), 160)
-    );
+    let did = cause.finding.secrets.hide(&cause.finding.did);
+    let text = format!("{did}; got {}", cut(&cause.finding.got.escape_control(), 160));
+    hanging(page, "      ", &text, about);
 }
 
 fn show(page: &mut String, exchange: &Exchange, secrets: &Secrets) {
@@ -309,7 +317,10 @@ impl EscapeControl for str {
     }
 }
 
-fn table(page: &mut String, summary: &Summary) {
+/// Columns of the table of schemes.
+const TABLE: usize = 59;
+
+fn table(page: &mut String, summary: &Summary, about: &About) {
     let mut rows: BTreeMap<&str, [usize; 5]> = BTreeMap::new();
     for record in &summary.records {
         let row = rows.entry(&record.check.scheme).or_default();
@@ -321,6 +332,15 @@ fn table(page: &mut String, summary: &Summary) {
             Outcome::Skipped(_) => 4,
         };
         row[column] += 1;
+    }
+    if about.width.is_some_and(|width| width < TABLE) {
+        for (scheme, [held, violated, blocked, unsure, skipped]) in rows {
+            let text = format!(
+                "{held} held, {violated} violated, {blocked} blocked, {unsure} inconclusive, {skipped} skipped"
+            );
+            hanging(page, &format!("{scheme}: "), &text, about);
+        }
+        return page.push('\n');
     }
     line(
         page,
@@ -377,9 +397,6 @@ fn groups(page: &mut String, summary: &Summary, about: &About) {
     }
 }
 
-/// Columns before a reason.
-const REASONS: usize = 20;
-
 /// Columns for the names of groups.
 const GROUPS: usize = 12;
 
@@ -395,10 +412,7 @@ fn reasons(page: &mut String, summary: &Summary, about: &About) {
     for (title, list) in [("skipped", skipped), ("inconclusive", unsure)] {
         for (reason, count) in &list {
             let reason = cut(&reason.escape_control(), 300);
-            let room = about.width.map(|width| width.saturating_sub(REASONS)).filter(|room| *room >= 20);
-            let reason = room.map_or_else(|| reason.clone(), |room| wrapped(&reason, room));
-            let reason = reason.replace('\n', &format!("\n{:REASONS$}", ""));
-            line(page, &format!("{title:<13} {count:>4}  {reason}"));
+            hanging(page, &format!("{title:<13} {count:>4}  "), &reason, about);
         }
         if !list.is_empty() {
             page.push('\n');

@@ -34,7 +34,7 @@ pub fn write(run: &Run) -> String {
 }
 
 fn invocation(run: &Run) -> Value {
-    let finished = !matches!(run.verdict, Verdict::Unreachable | Verdict::NotJudged);
+    let finished = run.exit == 0 || !matches!(run.verdict, Verdict::Unreachable | Verdict::NotJudged);
     let mut invocation = json!({
         "executionSuccessful": finished,
         "exitCode": run.exit,
@@ -43,7 +43,7 @@ fn invocation(run: &Run) -> Value {
         "startTimeUtc": run.started_at,
     });
     // What failed the run without being a finding.
-    if !matches!(run.verdict, Verdict::Conforms | Verdict::Violates) {
+    if run.verdict != Verdict::Violates && run.exit != 0 {
         invocation["toolExecutionNotifications"] =
             json!([{ "level": "error", "message": { "text": run.says } }]);
     }

@@ -1,6 +1,7 @@
 //! A finding as plain text, for reports that have a place for some.
 
 use super::model::{Exchange, Finding, Message, Run};
+use crate::confirm;
 use crate::exchange::cut;
 use std::fmt::Write as _;
 
@@ -40,6 +41,9 @@ pub fn evidence(finding: &Finding) -> String {
     }
     for exchange in &finding.exchanges {
         entry("exchange", self::exchange(exchange).trim_end());
+    }
+    if let Some(times) = finding.reproducible {
+        entry("tried", &confirm::says(times));
     }
     if let Some(curl) = &finding.curl {
         entry("curl", curl);

@@ -2,6 +2,7 @@
 
 use crate::program::{file, path};
 use crate::stub::{Stub, empty_object, examples};
+use countersign::report::model;
 use countersign::{Judge, Started};
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -50,6 +51,25 @@ fn a_check_that_is_skipped_passes_alone_and_a_run_of_nothing_else_does_not() {
     let of_examples = || Ok(Stub::start(examples));
     assert_eq!(run(&[&alone, "--exact"], of_examples), (ExitCode::SUCCESS, true));
     assert_eq!(run(&["--check", &alone], of_examples), (ExitCode::from(4), true));
+    // Reports say of it what the exit code does.
+    let folder = tempfile::tempdir().unwrap();
+    let place = |kind: &str| folder.path().join(kind);
+    let reports = ["json", "junit", "tap", "github", "sarif"];
+    let wanted: Vec<String> = reports.map(|kind| format!("{kind}={}", place(kind).display())).into();
+    for (name, says) in [(alone.as_str(), "1 check was skipped"), ("tests::of_the_database", "no check")] {
+        let mut arguments = vec![name, "--exact"];
+        arguments.extend(wanted.iter().flat_map(|report| ["--report", report]));
+        assert_eq!(run(&arguments, of_examples).0, ExitCode::SUCCESS);
+        let read = |kind: &str| std::fs::read_to_string(place(kind)).unwrap();
+        let report: model::Run = serde_json::from_str(&read("json")).unwrap();
+        assert_eq!((report.exit, report.verdict), (0, model::Verdict::NotJudged));
+        assert!(report.says.contains(says), "{}", report.says);
+        assert!(read("junit").contains("errors=\"0\"") && !read("tap").contains("not ok"), "{}", read("tap"));
+        assert!(!read("github").contains("::error"), "{}", read("github"));
+        let sarif: serde_json::Value = serde_json::from_str(&read("sarif")).unwrap();
+        let invocation = &sarif["runs"][0]["invocations"][0];
+        assert_eq!((&invocation["exitCode"], &invocation["executionSuccessful"]), (&0.into(), &true.into()));
+    }
     // What is blocked is no pass, even where the check that blocks it is not asked for.
     let blocked = "nftrainbow::flow::an-account-logs-in-again";
     assert_eq!(run(&[blocked, "--exact"], || Ok(Stub::start(empty_object))), (ExitCode::from(4), true));

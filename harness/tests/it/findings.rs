@@ -2,6 +2,7 @@
 
 use crate::program::{countersign, file, path};
 use crate::stub::{Stub, examples};
+use serde_json::Value;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
@@ -206,9 +207,71 @@ fn what_is_declared_passes_what_is_new_fails_and_what_is_gone_is_told() {
     assert!(run.stdout.contains("tolerated by the profile: known"), "{}", run.stdout);
     let run = countersign(&["diff", &four, &two, "--format", "json"]);
     assert_eq!(run.code, Some(0), "{}", run.stderr);
-    let json: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+    let json: Value = serde_json::from_str(&run.stdout).unwrap();
     assert_eq!(json["worse"], false);
     assert_eq!(json["changes"].as_array().unwrap().len(), 2, "{json:#}");
+}
+
+/// A server that takes passwords of these JSON types for right.
+fn taking(kinds: &'static [fn(&Value) -> bool]) -> Stub {
+    Stub::start(move |asked| {
+        let mut known = asked.clone();
+        let mut sent: Value = serde_json::from_slice(&asked.body).unwrap_or_default();
+        let name = sent["username"].as_str().unwrap_or_default().to_owned();
+        let account = countersign_fixtures::accounts().ethgas.iter().find(|account| account.username == name);
+        if let Some(account) = account
+            && kinds.iter().any(|is_kind| is_kind(&sent["password"]))
+        {
+            sent["password"] = account.password.clone().into();
+            known.body = sent.to_string().into_bytes();
+        }
+        examples(&known)
+    })
+}
+
+/// A check ends with its first finding; one that is tolerated must not hide the next.
+#[test]
+fn a_new_fault_is_seen_behind_a_tolerated_one_of_the_same_check() {
+    let check = "ethgas::form::login-with-another-type-of-password-is-refused";
+    let folder = tempfile::tempdir().unwrap();
+    let place = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (report, profile) = (place("run.json"), place("target.toml"));
+    let wanted = format!("json={report}");
+    let run = |stub: &Stub, more: &[&str]| judge(&stub.url(), &[&["--check", check][..], more].concat());
+    let baseline = || {
+        let run = countersign(&["baseline", &report, "--write", &profile, "--reason", "known"]);
+        assert_eq!(run.code, Some(0), "{}", run.stderr);
+        std::fs::read_to_string(&profile).unwrap()
+    };
+    let two = taking(&[Value::is_boolean, Value::is_array]);
+    // Both stand in the draft, although the check ends with the first.
+    assert_eq!(run(&two, &["--report", &wanted]).code, Some(1));
+    let draft = baseline();
+    let ways = ["with a boolean as /password => ", " | asked login with an array as /password => "];
+    assert!(ways.iter().all(|way| draft.contains(way)), "{draft}");
+    assert_eq!(run(&two, &["--profile", &profile]).code, Some(0));
+    // A third comes before one that is known, and a fourth after all of them.
+    for (more, says) in [
+        (taking(&[Value::is_boolean, Value::is_object, Value::is_array]), "with an object as /password"),
+        (taking(&[Value::is_boolean, Value::is_array, Value::is_f64]), "with 12345.678 as /password"),
+    ] {
+        let run = run(&more, &["--profile", &profile, "--report", &wanted]);
+        assert_eq!((run.code, failing(&run)), (Some(1), vec![check.to_owned()]), "{}", run.stdout);
+        assert!(entry(&run, check, "did").contains(says), "{}", run.stdout);
+        assert!(entry(&run, check, "hint").contains("tolerates another finding of this check"));
+        assert_eq!(entry(&run, check, "tried"), "reproduced 3 of 3");
+        assert!(!run.stdout.lines().any(|line| line.starts_with("stale")), "{}", run.stdout);
+    }
+    // What is tolerated in two tables is tolerated together.
+    let both = baseline();
+    assert_eq!(both.matches("[[deviation]]").count(), 2, "{both}");
+    let three = taking(&[Value::is_boolean, Value::is_array, Value::is_f64]);
+    let told = run(&three, &["--profile", &profile]);
+    assert_eq!(told.code, Some(0), "{}", told.stdout);
+    // All are mended.
+    let run = run(&Stub::start(examples), &["--profile", &profile]);
+    assert_eq!(run.code, Some(5), "{}", run.stdout);
+    assert_eq!(run.stdout.lines().filter(|line| line.starts_with("stale")).count(), 2, "{}", run.stdout);
 }
 
 /// A last day in the past ends what is tolerated; another finding of the same check was never tolerated.

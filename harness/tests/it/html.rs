@@ -4,6 +4,7 @@ use crate::program::{Run, countersign};
 use crate::stub::{Reply, Stub};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use countersign::confirm;
 use countersign::report::html;
 use countersign::report::model::{self, Header, Outcome};
 use sha2::{Digest as _, Sha256};
@@ -83,6 +84,18 @@ fn a_report_loads_nothing_and_shows_an_attack_as_text() {
         assert!(page.contains(&format!("id=\"{}\"", finding.check)), "{}", finding.check);
     }
     assert_eq!(page.matches("<ol class=\"timeline\">").count(), data.findings.len());
+    // How often it came again, and every way of it.
+    let tried = data.findings.iter().filter_map(|finding| Some((finding, finding.reproducible?)));
+    assert!(tried.clone().count() > 0, "nothing was tried again");
+    for (finding, times) in tried {
+        let start = format!("id=\"{}\" data-item", finding.check);
+        let card = between(&page, &start, "</article>").next().expect("its card");
+        assert!(card.contains(&format!("<dt>Tried</dt><dd>{}</dd>", confirm::says(times))), "{card}");
+        let ways = between(card, "<ul class=\"ways\">", "</ul>").next().expect("a fingerprint");
+        let shown: Vec<&str> = between(ways, "<li><code>", "</code></li>").collect();
+        let fingerprint = finding.fingerprint.as_deref().unwrap_or_default().replace('>', "&#62;");
+        assert_eq!(shown.join(" | "), fingerprint.replace('"', "&#34;").replace('\'', "&#39;"));
+    }
     for check in &data.checks {
         assert!(page.contains(&format!("<tr id=\"check-{}\"", check.name)), "{}", check.name);
     }

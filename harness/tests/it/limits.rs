@@ -114,3 +114,35 @@ fn a_target_that_hangs_on_malformed_bodies_gets_one_finding_and_soon() {
         answers.took
     );
 }
+
+#[test]
+fn the_last_line_says_what_kept_every_check_from_a_verdict() {
+    let check = |scheme: &str, handler: fn(&Asked) -> Reply, flags: &[&str], parts: &[&str]| {
+        let stub = Stub::start(handler);
+        let report = file("");
+        let (url, json) = (stub.url(), format!("json={}", path(&report)));
+        let arguments = ["conformance", "--url", &url, "--scheme", scheme, "--report", &json];
+        let run = countersign(&[&arguments[..], flags].concat());
+        assert_eq!(run.code, Some(4), "{}{}", run.stdout, run.stderr);
+        let last = run.stderr.lines().last().unwrap_or_default();
+        let told: Value = serde_json::from_str(&std::fs::read_to_string(report.path()).unwrap()).unwrap();
+        assert_eq!(told["exit"], 4);
+        for part in parts {
+            assert!(last.starts_with("error: nothing was judged: ") && last.contains(part), "{last}");
+            assert!(told["says"].as_str().is_some_and(|says| says.contains(part)), "{}", told["says"]);
+        }
+    };
+    let limited = |_: &Asked| {
+        let Reply::Answer { status, mut headers, body } = Reply::json(429, &json!({ "code": 429 })) else {
+            return Reply::Silence;
+        };
+        headers.push(("retry-after", "3600".to_owned()));
+        Reply::Answer { status, headers, body }
+    };
+    let asks = "were inconclusive (the target limits requests and asks to wait 3600 s)";
+    check("cbs", limited, &["--group", "credential"], &[asks]);
+    check("cbs", examples, &["--group", "time"], &["checks were skipped"]);
+    let refused = |_: &Asked| Reply::json(401, &json!({ "code": 401 }));
+    let blocks = "1 check was blocked (cbs::flow::the-documented-login-works)";
+    check("cbs", refused, &["--check", "cbs::flow::a-refresh-works"], &[blocks]);
+}

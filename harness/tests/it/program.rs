@@ -1,7 +1,7 @@
 //! Runs the built program and gives up on it in time.
 
 use std::io::Write as _;
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
@@ -42,25 +42,14 @@ pub(crate) fn countersign(arguments: &[&str]) -> Run {
 /// `countersign` with these arguments and variables.
 pub(crate) fn countersign_with(arguments: &[&str], variables: &[(&str, &str)]) -> Run {
     let start = Instant::now();
-    let child = Command::new(env!("CARGO_BIN_EXE_countersign"))
+    let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
+    command
         .args(arguments)
         // What a developer has set must not decide how a test ends.
         .env_remove("COLUMNS")
         .env("NO_COLOR", "1")
-        .envs(variables.iter().copied())
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the program starts");
-    let id = child.id();
-    let (done, wait) = mpsc::channel();
-    std::thread::spawn(move || drop(done.send(child.wait_with_output())));
-    let Ok(output) = wait.recv_timeout(LIMIT) else {
-        drop(Command::new("kill").args(["-KILL", &id.to_string()]).status());
-        panic!("countersign {arguments:?} did not end within {LIMIT:?}");
-    };
-    let output = output.expect("the program is waited for");
+        .envs(variables.iter().copied());
+    let output = finished(&mut command).expect("the program starts");
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("what the program writes is UTF-8");
     let run = Run {
         code: output.status.code(),
@@ -70,6 +59,20 @@ pub(crate) fn countersign_with(arguments: &[&str], variables: &[(&str, &str)]) -
     };
     assert!(!run.stderr.contains("panicked"), "countersign {arguments:?} panicked:\n{}", run.stderr);
     run
+}
+
+/// What became of a command that reads nothing; none where there is no such program.
+pub(crate) fn finished(command: &mut Command) -> Option<Output> {
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = command.spawn().ok()?;
+    let id = child.id();
+    let (done, wait) = mpsc::channel();
+    std::thread::spawn(move || drop(done.send(child.wait_with_output())));
+    let Ok(output) = wait.recv_timeout(LIMIT) else {
+        drop(Command::new("kill").args(["-KILL", &id.to_string()]).status());
+        panic!("{command:?} did not end within {LIMIT:?}");
+    };
+    Some(output.expect("the program is waited for"))
 }
 
 /// A file that lives as long as the test.

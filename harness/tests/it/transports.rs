@@ -1,9 +1,10 @@
 //! Ways to a target: through a proxy, with a certificate of one's own, by HTTP/2.
 
-use crate::program::{Run, countersign, file, path};
+use crate::program::{Run, countersign, countersign_with, file, path};
 use crate::stub::{Asked, Reply, Stub, examples};
 use bytes::Bytes;
 use countersign::need::Need;
+use countersign::report::model;
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::pki_types::pem::PemObject as _;
@@ -12,6 +13,7 @@ use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -234,7 +236,10 @@ fn tunnel(client: TcpStream, credentials: &str, told: &Mutex<Vec<String>>) -> Op
     }
     told.lock().ok()?.push(head.clone());
     let mut client = client;
-    if !head.contains(&format!("proxy-authorization: Basic {credentials}\r\n")) {
+    if !head
+        .to_ascii_lowercase()
+        .contains(&format!("proxy-authorization: basic {}\r\n", credentials.to_ascii_lowercase()))
+    {
         client.write_all(b"HTTP/1.1 407 No\r\nproxy-authenticate: Basic\r\n\r\n").ok()?;
         return None;
     }
@@ -283,6 +288,138 @@ fn a_proxy_tunnels_every_connection_and_its_password_is_never_shown() {
     assert!(run.stderr.contains("http.proxy") && run.stderr.contains("407"), "{}", run.stderr);
     assert!(!run.stderr.contains("wrong-secret"), "{}", run.stderr);
     assert_eq!(stub.asked().len(), before, "a request went past the proxy");
+}
+
+/// A shell that knows what the profile keeps secret.
+fn shell(arguments: &[&str], text: &str) -> Output {
+    let accounts = countersign_fixtures::accounts();
+    let account = accounts.nftrainbow.iter().find(|account| text.contains(&account.app_id));
+    let mut command = Command::new("sh");
+    command.args(arguments).env("HEADER_X_KEY", "open sesame").env("PROXY_USER", "me:hunter22");
+    if let Some(account) = account {
+        command.env("NFTRAINBOW_PASSWORD", &account.app_secret);
+    }
+    command.stdin(Stdio::null()).output().expect("there is a shell")
+}
+
+/// Checks that each finding under a profile is repeated by its line and by its script, with these flags.
+fn repeated(profile: &str, flags: &[&str]) {
+    let profile = file(profile);
+    let (kept, report) = (tempfile::tempdir().unwrap(), file(""));
+    let json = format!("json={}", path(&report));
+    let folder = kept.path().to_str().unwrap();
+    let arguments = ["conformance", "--profile", path(&profile), "--findings", folder, "--report", &json];
+    let run = countersign(&[&arguments[..], &["--group", "token", "--level", "may"]].concat());
+    assert_eq!(run.code, Some(1), "{}{}", run.stdout, run.stderr);
+    let report: model::Run = serde_json::from_str(&std::fs::read_to_string(report.path()).unwrap()).unwrap();
+    let known = ["HEADER_X_KEY", "PROXY_USER", "NFTRAINBOW_PASSWORD"];
+    let is_ready = |finding: &&model::Finding| {
+        finding.curl.is_some() && finding.variables.iter().all(|name| known.contains(&name.as_str()))
+    };
+    let findings: Vec<_> = report.failing().filter(is_ready).collect();
+    assert!(!findings.is_empty(), "{}", run.stdout);
+    for finding in findings {
+        assert!(finding.again.contains(" --level may"), "{}", finding.again);
+        let line = finding.curl.as_deref().unwrap_or_default();
+        let script = kept.path().join(finding.check.replace("::", ".")).join("repeat.sh");
+        let source = std::fs::read_to_string(&script).unwrap();
+        for text in [line, &source] {
+            assert!(flags.iter().all(|flag| text.contains(flag)), "{flags:?} are not in: {text}");
+            assert!(!text.contains("hunter22") && !text.contains("open sesame"), "{text}");
+        }
+        let output = shell(&["-c", line], &source);
+        let (said, wrong) =
+            (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        let last = said.lines().rfind(|line| line.starts_with("HTTP/")).unwrap_or_default();
+        let status = finding.exchanges.last().and_then(|exchange| exchange.status).expect("an answer");
+        assert_eq!(
+            last.split_whitespace().nth(1),
+            Some(status.to_string().as_str()),
+            "{line}\n{said}{wrong}"
+        );
+        let output = shell(&[script.to_str().unwrap()], &source);
+        let (said, wrong) =
+            (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.success(), "{said}{wrong}");
+    }
+}
+
+#[test]
+fn lines_and_scripts_reach_the_target_as_the_profile_does() {
+    let headers = "headers = { x-key = \"open sesame\" }\n[scheme.nftrainbow]\n";
+    let wants = Server::start(Some(config(true, &[b"h2", b"http/1.1"])));
+    let url = format!("url = \"https://localhost:{}\"\n[http]\n", wants.address.port());
+    let ca = format!("ca = {:?}\n", tls("ca.crt"));
+    let own = format!("client_cert = {:?}\nclient_key = {:?}\n", tls("client.crt"), tls("client.key"));
+    let shown = ["--cacert ", "--cert ", "--key ", "\"$HEADER_X_KEY\""];
+    repeated(&format!("{url}{ca}{own}{headers}"), &[&shown[..], &["--http1.1"]].concat());
+    assert!(wants.versions().iter().all(|version| *version == http::Version::HTTP_11));
+    let two = format!("{url}{ca}{own}version = \"2\"\n{headers}");
+    repeated(&two, &[&shown[..], &["--http2 "]].concat());
+    let plain = Server::start(None);
+    let url = format!("url = \"http://{}\"\n[http]\n", plain.address);
+    repeated(&format!("{url}version = \"2\"\n{headers}"), &["--http2-prior-knowledge "]);
+    assert!(plain.versions().iter().all(|version| *version == http::Version::HTTP_2));
+    let proxy = Proxy::start("bWU6aHVudGVyMjI=");
+    let through = format!("{url}proxy = \"http://me:hunter22@{}\"\n{headers}", proxy.address);
+    repeated(&through, &["--proxy ", "--proxytunnel", "--proxy-user \"$PROXY_USER\""]);
+    let asked = proxy.asked.lock().unwrap();
+    assert!(asked.iter().any(|head| head.contains("User-Agent: curl/")), "{asked:#?}");
+}
+
+#[test]
+fn init_asks_by_the_way_that_flags_name_and_writes_it_down() {
+    let server = Server::start(Some(config(true, &[])));
+    let proxy = Proxy::start("bWU6aHVudGVyMjI=");
+    let folder = tempfile::tempdir().unwrap();
+    let (out, url) = (folder.path().join("p.toml"), format!("https://localhost:{}", server.address.port()));
+    let out = out.to_str().unwrap();
+    let proxied = format!("http://me:hunter22@{}", proxy.address);
+    let files = ["ca.crt", "client.crt", "client.key"].map(|name| tls(name).display().to_string());
+    let way = ["--ca", &files[0], "--client-cert", &files[1], "--client-key", &files[2]];
+    let init = [&["init", "--url", &url, "--scheme", "nftrainbow", "--out", out][..], &way].concat();
+    let variables = [
+        ("WAY_PROXY", proxied.as_str()),
+        ("WAY_KEY", "open sesame"),
+        ("NFTRAINBOW_APP_ID", countersign_fixtures::accounts().nftrainbow[0].app_id.as_str()),
+        ("NFTRAINBOW_APP_SECRET", countersign_fixtures::accounts().nftrainbow[0].app_secret.as_str()),
+    ];
+    let more = ["--proxy", "env:WAY_PROXY", "--header", "X-Key: env:WAY_KEY"];
+    let run = countersign_with(&[&init[..], &more].concat(), &variables);
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    assert!(!run.stderr.contains("note "), "{}", run.stderr);
+    let asked = server.seen.requests.load(Ordering::SeqCst);
+    assert!(asked > 2 && !proxy.asked.lock().unwrap().is_empty(), "{asked} requests");
+    let written = std::fs::read_to_string(out).unwrap();
+    for line in ["proxy = \"env:WAY_PROXY\"", "headers = { \"x-key\" = \"env:WAY_KEY\" }"] {
+        assert!(written.lines().any(|known| known == line), "{line} is not in:\n{written}");
+    }
+    assert!(!written.contains("hunter22") && !written.contains("open sesame"), "{written}");
+    let name = "nftrainbow::flow::the-documented-login-works";
+    conforms(&countersign_with(&["conformance", "--profile", out, "--exact", name], &variables));
+    // What is given as it is, is written so, and that is said; the header goes out with every request.
+    let stub = Stub::start(examples);
+    let plain = ["init", "--url", &stub.url(), "--out", out, "--force", "--header", "x-key: open sesame"];
+    let run = countersign(&plain);
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    assert!(run.stderr.contains("note    http.headers.x-key stands in the profile"), "{}", run.stderr);
+    let asked = stub.asked();
+    assert!(!asked.is_empty() && asked.iter().all(|asked| asked.header("x-key") == Some("open sesame")));
+    // Mistakes are told before anything is sent.
+    for (wrong, says) in [
+        (&["--client-cert", files[1].as_str()][..], "--client-key"),
+        (&["--header", "no colon"], "'NAME: VALUE'"),
+        (&["--header", "a b: c"], "`a b` is no name of a header"),
+        (&["--header", "x: env:COUNTERSIGN_SURELY_UNSET"], "COUNTERSIGN_SURELY_UNSET"),
+        (&["--proxy", "socks5://127.0.0.1:1"], "http.proxy"),
+        (&["--ca", "/nowhere/ca.pem"], "/nowhere/ca.pem"),
+    ] {
+        let tls = stub.url().replace("http:", "https:");
+        let run = countersign(&[&["init", "--url", &tls, "--out", "-"][..], wrong].concat());
+        assert_eq!(run.code, Some(2), "{wrong:?}: {}", run.stderr);
+        assert!(run.stderr.contains(says), "{wrong:?}: {}", run.stderr);
+    }
+    assert_eq!(stub.asked().len(), asked.len());
 }
 
 #[test]

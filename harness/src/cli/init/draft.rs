@@ -5,13 +5,13 @@ use crate::need::Need;
 use crate::probe::{Found, Served};
 use crate::profile::keys::KEYS;
 use countersign_spec::{Role, Scheme, Spec, Step};
-use std::path::Path;
 
 /// Columns of a comment.
 const WIDTH: usize = 78;
 
 /// Writes it.
-pub(super) fn write(found: &Found, ca: Option<&Path>, spec: &Spec) -> String {
+/// `given` are keys below `[http]` that somebody has given, with their values in TOML.
+pub(super) fn write(found: &Found, given: &[(&str, String)], spec: &Spec) -> String {
     let checks = crate::checks::all(spec);
     let mut text = Draft::default();
     text.comment(
@@ -27,12 +27,15 @@ pub(super) fn write(found: &Found, ca: Option<&Path>, spec: &Spec) -> String {
     text.line("[http]");
     for key in KEYS.iter().filter(|key| key.at.starts_with("http.") && key.at != "http.headers.NAME") {
         let name = key.at.trim_start_matches("http.");
-        match ca.filter(|_| name == "ca") {
-            Some(ca) => text.key_as(key.at, name, &quoted(&ca.display().to_string())),
+        match given.iter().find(|(known, _)| *known == name) {
+            Some((_, value)) => text.key_as(key.at, name, value),
             None => text.aside(key.at, name, None),
         }
     }
-    text.aside("http.headers.NAME", "headers", Some("{ x-gateway-key = \"env:GATEWAY_KEY\" }"));
+    match given.iter().find(|(known, _)| *known == "headers") {
+        Some((_, value)) => text.key_as("http.headers.NAME", "headers", value),
+        None => text.aside("http.headers.NAME", "headers", Some("{ x-gateway-key = \"env:GATEWAY_KEY\" }")),
+    }
     text.gap();
     clock(&mut text, found, count(&checks, found, None, Need::Clock));
     for served in &found.schemes {
@@ -232,6 +235,7 @@ mod tests {
     use crate::client::Base;
     use crate::profile::Profile;
     use std::collections::BTreeMap;
+    use std::path::Path;
 
     fn drafts() -> Vec<String> {
         let spec = Spec::embedded();
@@ -251,7 +255,7 @@ mod tests {
         one.schemes.retain(|served| served.id == "cbs");
         one.schemes[0].paths = BTreeMap::from([("login".to_owned(), "/api/v1/auth/login".to_owned())]);
         [found(None, BTreeMap::new()), one]
-            .map(|found| write(&found, Some(Path::new("/ca.pem")), spec))
+            .map(|found| write(&found, &[("ca", "\"/ca.pem\"".to_owned())], spec))
             .to_vec()
     }
 

@@ -3,6 +3,7 @@
 use super::shown::{pretty, visible};
 use crate::report::model::{CheckResult, Clause, Exchange, Fate, Finding, Message, Outcome, Run, level_word};
 use crate::report::text::export;
+use crate::{confirm, fingerprint};
 use countersign_spec::Basis;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -66,7 +67,8 @@ pub(super) struct Card {
     pub(super) curl: Option<String>,
     pub(super) export: Option<String>,
     pub(super) reproducible: Option<String>,
-    pub(super) fingerprint: Option<String>,
+    /// The ways in which the check found the target to depart.
+    pub(super) ways: Vec<String>,
     /// Those that say most, and the others.
     pub(super) clauses: Vec<ClauseNote>,
     pub(super) further: Vec<ClauseNote>,
@@ -142,10 +144,8 @@ impl Card {
             again: finding.again.clone(),
             curl: finding.curl.clone(),
             export: (!finding.variables.is_empty()).then(|| export(&finding.variables)),
-            reproducible: finding
-                .reproducible
-                .map(|again| format!("came again {} of {} times", again.times, again.of)),
-            fingerprint: finding.fingerprint.clone(),
+            reproducible: finding.reproducible.map(confirm::says),
+            ways: fingerprint::ways(finding.fingerprint.as_deref().unwrap_or_default()).map(text).collect(),
             clauses: finding.clauses.iter().take(FIRST_CLAUSES).map(clause).collect(),
             further: finding.clauses.iter().skip(FIRST_CLAUSES).map(clause).collect(),
             steps: finding
