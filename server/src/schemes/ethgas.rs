@@ -151,7 +151,10 @@ impl LoginScheme for Ethgas {
         //= ethgas.answer.code
         //= ethgas.answer.message
         //= ethgas.answer.message-text
-        Some(json!({ "code": 200, "message": "OK", "data": data }))
+        let mut answer = json!({ "code": 200, "message": "OK" });
+        // Put in: the macro would copy it.
+        answer["data"] = data;
+        Some(answer)
     }
 
     fn refuse(&self, refusal: &Refusal<'_>) -> Refused {

@@ -173,7 +173,10 @@ impl LoginScheme for Swapchat {
         //= swapchat.answer.status
         //= swapchat.answer.code
         //= swapchat.answer.msg
-        Some(json!({ "code": 0, "msg": msg, "data": data }))
+        let mut answer = json!({ "code": 0, "msg": msg });
+        // Put in: the macro would copy it.
+        answer["data"] = data;
+        Some(answer)
     }
 
     fn refuse(&self, refusal: &Refusal<'_>) -> Refused {

@@ -217,7 +217,10 @@ impl LoginScheme for Web3mq {
         //= web3mq.answer.code
         //= web3mq.answer.msg
         //= web3mq.answer.message-text
-        Some(json!({ "code": 0, "msg": "ok", "data": data }))
+        let mut answer = json!({ "code": 0, "msg": "ok" });
+        // Put in: the macro would copy it.
+        answer["data"] = data;
+        Some(answer)
     }
 
     fn refuse(&self, refusal: &Refusal<'_>) -> Refused {
