@@ -108,7 +108,10 @@ fn on_one_thread<T>(work: impl Future<Output = Result<T, String>>) -> Result<T, 
     runtime.block_on(work)
 }
 
-/// All at once, on this thread; the first error ends them all.
+/// All at once, on this thread, which never sleeps; the first error ends them all.
+///
+/// To wake a load that sleeps is work of whoever answers it, and a seventh of a small answer: a server slow enough to let
+/// the load sleep would be charged for it, and the bare one, which is not, would not be.
 async fn all<F: Future<Output = Result<(), String>>>(work: impl Iterator<Item = F>) -> Result<(), String> {
     let mut work: Vec<_> = work.map(|one| Some(Box::pin(one))).collect();
     std::future::poll_fn(|cx| {
@@ -121,7 +124,12 @@ async fn all<F: Future<Output = Result<(), String>>>(work: impl Iterator<Item = 
                 std::task::Poll::Pending => open = true,
             }
         }
-        if open { std::task::Poll::Pending } else { std::task::Poll::Ready(Ok(())) }
+        if open {
+            cx.waker().wake_by_ref();
+            std::task::Poll::Pending
+        } else {
+            std::task::Poll::Ready(Ok(()))
+        }
     })
     .await
 }

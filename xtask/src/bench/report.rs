@@ -134,8 +134,9 @@ const METHOD: &str = "\
 - What is compared is measured in turns, A then B then A again, and the figure is the median of the rounds' ratios.
 - CPU is user and system time of the process from `/proc/PID/stat`.
 - Requests per second: server and bare server each on core 0, the load on the other cores, 32 connections kept open, one
-  request at a time on each. The load is one thread; where it is the slower side, requests per second of wall time flatter
-  the server, so the budget is held against requests per second of the server's CPU, and both stand in the table.
+  request at a time on each. The load is one thread that never sleeps, for to wake it would be charged to whoever answers
+  it; where it is the slower side, requests per second of wall time flatter the server, so the budget is held against
+  requests per second of the server's CPU, and both stand in the table.
 - The bare server is hyper with the same runtime, which reads the request and answers a fixed body of the same size.
 - One recovery is `recover_from_prehash` of k256, the library that the server uses, built alike, on the same core.
 - Under saturation eight callers keep all threads for argon2id (19,456 KiB, 2 passes) busy with wrong passwords, on all
