@@ -42,6 +42,11 @@ fn the_page_leads_to_a_server_with_tls_an_account_figures_and_an_audit_log() {
     assert!(blocks[0].1.contains("cargo install") && blocks[0].1.lines().count() == 2);
     std::fs::write(folder.path().join("countersign.toml"), local(blocks[2].1)).unwrap();
     let script = [blocks[1].1, blocks[3].1, blocks[4].1].map(local).concat();
+    // No answer waits until its event is written; whoever types has waited for it, a script has to.
+    let look = script.lines().find(|line| line.contains("audit.jsonl") && line.starts_with("grep")).unwrap();
+    let patient =
+        format!("tries=0; until {look}; do tries=$((tries+1)); [ $tries -lt 100 ]; sleep 0.1; done");
+    let script = script.replace(look, &patient);
     // The server ends with the script, whatever becomes of that.
     let script = format!("set -e\ntrap 'kill $!; wait' EXIT\n{script}");
 
