@@ -79,7 +79,7 @@ impl Shared {
         let start = Instant::now();
         let outcome = once(&self.target, check);
         let took = start.elapsed();
-        let completion = self.completion(&outcome);
+        let completion = self.completion(check, &outcome);
         let record = Record { check: Arc::clone(check), outcome, took };
         self.tell(Event::Ended(&record));
         lock(&self.records).push(record);
@@ -93,7 +93,12 @@ impl Shared {
     }
 
     /// What libtest is told; the page after the run says the rest.
-    fn completion(&self, outcome: &Outcome) -> Result<Completion, Failed> {
+    fn completion(&self, check: &Check, outcome: &Outcome) -> Result<Completion, Failed> {
+        if let Outcome::Violated(_, finding) = outcome
+            && let Some(reason) = self.declared(check, finding)
+        {
+            return Ok(Completion::ignored_with(format!("declared: {reason}")));
+        }
         match outcome {
             Outcome::Held => Ok(Completion::Completed),
             Outcome::Violated(level, _) if *level < self.fail_on => Ok(Completion::Completed),
@@ -102,6 +107,16 @@ impl Shared {
             Outcome::Inconclusive(reason) => Ok(Completion::ignored_with(format!("inconclusive: {reason}"))),
             Outcome::Blocked(by) => Ok(Completion::ignored_with(format!("blocked by {by}"))),
         }
+    }
+}
+
+impl Shared {
+    /// Why the profile tolerates a finding, if it does.
+    fn declared(&self, check: &Check, finding: &Finding) -> Option<String> {
+        let known =
+            deviation::tolerates(&self.target.profile.deviations, &check.name, finding, deviation::today())?;
+        let reasons: Vec<&str> = known.iter().map(|deviation| deviation.reason.as_str()).collect();
+        Some(reasons.join("; "))
     }
 }
 
