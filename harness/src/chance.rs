@@ -17,8 +17,8 @@ pub fn changing_bits(sample: &[String]) -> f64 {
         .sum()
 }
 
-/// Bits that are left to guess where one knows the challenges before: for each position the better of two guesses, the most
-/// frequent character there and the one of the challenge before.
+/// Bits that are left to guess where one knows the texts before: for each position the better of two guesses, the most
+/// frequent character there and the one of the text before.
 pub fn least_bits(sample: &[String]) -> f64 {
     let longest = sample.iter().map(String::len).max().unwrap_or(0);
     (0..longest)
