@@ -57,6 +57,7 @@ pub mod limits;
 mod log;
 mod login;
 pub mod metrics;
+mod names;
 pub mod observer;
 pub mod password;
 mod pem;

@@ -4,6 +4,7 @@
 //! this issuer (`iss`), and all of that is checked here and nowhere else.
 
 mod claims;
+mod crypto;
 pub mod family;
 pub mod jwt;
 pub mod keys;
@@ -11,7 +12,6 @@ mod local;
 #[cfg(any(test, feature = "test-util"))]
 pub mod model;
 mod policy;
-mod provider;
 pub mod ring;
 mod session;
 mod writing;
@@ -20,6 +20,7 @@ use crate::accounts::{Account, Standing};
 use crate::audit::EndCause;
 use crate::env::{Clock, Random, Timestamp};
 use crate::error::{Denied, Fault, LoginError, Why};
+use crate::names::Names;
 use crate::store::Store;
 use family::{AccountEpoch, Families, Family};
 use jwt::{Claims, Expected};
@@ -102,6 +103,7 @@ pub struct Issuer {
     keys: KeyRing,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
+    names: Names,
     families: Families,
     sessions: Sessions,
 }
@@ -117,7 +119,8 @@ impl Issuer {
         random: Arc<dyn Random>,
     ) -> Self {
         let sessions = Sessions { limits: SessionLimits::DEFAULT, standing: Standing::new(store.clone()) };
-        Self { name: name.into(), keys, families: Families::new(store), sessions, clock, random }
+        let names = Names::new(random.clone());
+        Self { name: name.into(), keys, families: Families::new(store), sessions, clock, random, names }
     }
 
     /// The same issuer with these limits of sessions.
@@ -177,8 +180,8 @@ impl Issuer {
         token: &str,
         without: WithoutStore,
     ) -> Result<Caller, LoginError> {
-        let mut claims = self.read(rules, Use::Access, token)?;
         let now = self.clock.now();
+        let mut claims = self.read(rules, Use::Access, token, now)?;
         let ends = self.ends(rules, &claims)?;
         let ended = || LoginError::new(Denied::TokenEnded, "an access token past its end");
         let Some(session) = claims.session.take() else {
@@ -240,7 +243,7 @@ impl Issuer {
         let now = self.clock.now();
         match rules.policy().renewal {
             Renewal::Reissue { window, from } => {
-                let mut claims = self.read(rules, Use::Access, token)?;
+                let mut claims = self.read(rules, Use::Access, token, now)?;
                 let open = match from {
                     //= common.refresh.window-open
                     From::Expiry => now < self.ends(rules, &claims)?.plus_secs(window),
@@ -256,7 +259,7 @@ impl Issuer {
                 Ok(Presented { subject: subject_of(rules, &mut claims), claims })
             }
             Renewal::Rotate { .. } => {
-                let claims = self.read(rules, Use::Refresh, token)?;
+                let claims = self.read(rules, Use::Refresh, token, now)?;
                 //= common.refresh.lifetime
                 if claims.exp <= now {
                     return Err(LoginError::new(Denied::TokenEnded, "a refresh token past its end"));
@@ -274,7 +277,8 @@ impl Issuer {
     /// Whether an access token, ended or not, is of the session of what was presented.
     #[must_use]
     pub fn same_session(&self, rules: &dyn TokenRules, presented: &Presented, access: &str) -> bool {
-        let session = self.read(rules, Use::Access, access).ok().and_then(|claims| claims.session);
+        let claims = self.read(rules, Use::Access, access, self.clock.now());
+        let session = claims.ok().and_then(|claims| claims.session);
         session.is_some() && session == presented.claims.session
     }
 
@@ -342,12 +346,18 @@ impl Issuer {
         }
     }
 
-    fn read(&self, rules: &dyn TokenRules, r#use: Use, token: &str) -> Result<Claims, LoginError> {
+    fn read(
+        &self,
+        rules: &dyn TokenRules,
+        r#use: Use,
+        token: &str,
+        now: Timestamp,
+    ) -> Result<Claims, LoginError> {
         let expected = Expected {
             issuer: &self.name,
             audience: rules.id(),
             r#use: r#use.name(),
-            now: self.clock.now(),
+            now,
             longest: rules.policy().longest(),
         };
         jwt::decode(&self.keys.now(), token, &expected)

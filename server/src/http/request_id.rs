@@ -1,31 +1,21 @@
 //! A name for each request, which its answer and its log lines share.
 
-use crate::env::{Random, random_bytes};
+use crate::env::Random;
+use crate::names::{self, Names};
 use http::{HeaderMap, HeaderName, HeaderValue};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 /// The header's name.
 pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Names requests.
-///
-/// A name is no secret, so random bytes for many are drawn at once: to ask the operating system costs as much as a fifth
-/// of a small answer. Secrets are drawn when they are needed, and never kept in advance.
 #[derive(Debug)]
-pub(crate) struct RequestIds {
-    random: Arc<dyn Random>,
-    drawn: Mutex<Vec<[u8; BYTES]>>,
-}
-
-/// Bytes of a name.
-const BYTES: usize = 16;
-/// Names that are drawn at once.
-const AT_ONCE: usize = 64;
+pub(crate) struct RequestIds(Names);
 
 impl RequestIds {
     /// Names from this chance.
-    pub(crate) const fn new(random: Arc<dyn Random>) -> Self {
-        Self { random, drawn: Mutex::new(Vec::new()) }
+    pub(crate) fn new(random: Arc<dyn Random>) -> Self {
+        Self(Names::new(random))
     }
 
     /// The name a trusted proxy gave, if it is a sensible one, or else a new one; nothing where chance fails.
@@ -40,18 +30,9 @@ impl RequestIds {
                 return Some(value.clone());
             }
         }
-        let mut text = [0; 2 * BYTES];
-        data_encoding::HEXLOWER.encode_mut(&self.draw()?, &mut text);
+        let mut text = [0; 2 * names::BYTES];
+        data_encoding::HEXLOWER.encode_mut(&self.0.draw().ok()?, &mut text);
         HeaderValue::from_bytes(&text).ok()
-    }
-
-    fn draw(&self) -> Option<[u8; BYTES]> {
-        let mut drawn = self.drawn.lock().unwrap_or_else(PoisonError::into_inner);
-        if drawn.is_empty() {
-            let bytes: [u8; BYTES * AT_ONCE] = random_bytes(self.random.as_ref()).ok()?;
-            drawn.extend_from_slice(bytes.as_chunks().0);
-        }
-        drawn.pop()
     }
 }
 
@@ -84,13 +65,5 @@ mod tests {
         }
         assert!(is_new(&read(&["one", "two"], true)));
         assert_ne!(read(&[], true), read(&[], true));
-    }
-
-    #[test]
-    fn no_two_requests_have_one_name_however_many_are_drawn_at_once() {
-        let ids = RequestIds::new(Arc::new(SystemRandom));
-        let many: std::collections::HashSet<_> =
-            (0..3 * AT_ONCE).map(|_| ids.of(&HeaderMap::new(), false).unwrap()).collect();
-        assert_eq!(many.len(), 3 * AT_ONCE);
     }
 }

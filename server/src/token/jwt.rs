@@ -5,7 +5,7 @@
 
 use super::claims::{Payload, PayloadSeed};
 use super::family::AccountEpoch;
-use super::keys::{Keys, RingKey, Signer};
+use super::keys::{Keys, RingKey, Signer, Writer};
 use crate::env::Timestamp;
 use crate::error::{Denied, LoginError};
 use crate::json;
@@ -69,14 +69,14 @@ impl Claims {
 }
 
 /// Writes a token.
-pub(super) fn encode(signer: &dyn Signer, claims: &impl Serialize) -> Result<String, LoginError> {
+pub(super) fn encode(writer: &Writer<'_>, claims: &impl Serialize) -> Result<String, LoginError> {
     let mut payload = Vec::with_capacity(USUAL);
     serde_json::to_writer(&mut payload, claims).map_err(|error| LoginError::internal(error.to_string()))?;
     let mut token = String::with_capacity(2 * USUAL);
-    token.push_str(&header(signer));
+    token.push_str(&writer.header);
     token.push('.');
     URL_SAFE_NO_PAD.encode_string(payload, &mut token);
-    let signature = signer.sign(token.as_bytes())?;
+    let signature = writer.signer.sign(token.as_bytes())?;
     token.push('.');
     URL_SAFE_NO_PAD.encode_string(signature, &mut token);
     token.shrink_to_fit();

@@ -4,6 +4,7 @@ use super::jwt;
 use crate::env::Timestamp;
 use crate::error::LoginError;
 use serde_json::{Map, Value, json};
+use std::borrow::Cow;
 use std::fmt::Debug;
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -77,6 +78,21 @@ pub const SPREAD: u64 = 10;
 /// Seconds for which anybody may keep the published keys. A key is published for longer than this before it signs.
 pub const KEY_SET_SECONDS: u32 = 300;
 
+/// What writes tokens.
+#[derive(Debug)]
+pub(super) struct Writer<'a> {
+    pub(super) signer: &'a dyn Signer,
+    /// The header of all tokens of this key.
+    pub(super) header: Cow<'a, str>,
+}
+
+impl<'a> Writer<'a> {
+    /// For a key whose tokens' header is not at hand.
+    pub(super) fn new(signer: &'a dyn Signer) -> Self {
+        Self { signer, header: Cow::Owned(jwt::header(signer)) }
+    }
+}
+
 /// The keys at one moment.
 #[derive(Debug, Clone)]
 pub struct Keys {
@@ -119,9 +135,15 @@ impl Keys {
         (self.header == header).then(|| RingKey { signer: self.current.clone(), state: KeyState::Current })
     }
 
-    /// The key of this name, or the one that signs where it is gone.
-    pub(super) fn signer_or_current(&self, kid: &str) -> Arc<dyn Signer> {
-        self.find(kid).map_or_else(|| self.current.clone(), |key| key.signer)
+    /// The key that signs, with the header of all its tokens.
+    pub(super) fn writer(&self) -> Writer<'_> {
+        Writer { signer: self.current.as_ref(), header: Cow::Borrowed(&self.header) }
+    }
+
+    /// The same of the key of this name, or of the one that signs where it is gone.
+    pub(super) fn writer_of(&self, kid: &str) -> Writer<'_> {
+        let other = self.others.iter().find(|key| key.signer.kid() == kid && self.current.kid() != kid);
+        other.map_or_else(|| self.writer(), |key| Writer::new(key.signer.as_ref()))
     }
 
     /// The public halves as a JWK set (RFC 7517 section 5). A secret shared for HMAC is no part of it.

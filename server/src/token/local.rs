@@ -1,11 +1,10 @@
 //! Keys held in this process.
 
+use super::crypto::{self, Checking, Signing};
 use super::keys::Signer;
-use super::provider;
 use crate::error::LoginError;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
@@ -40,9 +39,9 @@ impl TokenAlgorithm {
 /// A key held in this process.
 pub struct LocalKey {
     kid: String,
-    algorithm: Algorithm,
-    signing: EncodingKey,
-    checking: DecodingKey,
+    algorithm: TokenAlgorithm,
+    signing: Signing,
+    checking: Checking,
     /// As RFC 8037 and SEC 1 write it; nothing for a secret.
     public: Vec<u8>,
 }
@@ -71,23 +70,19 @@ impl LocalKey {
     /// When the secret is short, known or plainly not random.
     pub fn hs256(secret: &[u8]) -> Result<Self, KeyError> {
         check_secret(secret)?;
-        let (signing, checking) = (EncodingKey::from_secret(secret), DecodingKey::from_secret(secret));
+        let (signing, checking) = crypto::hs256(secret).ok_or(KeyError::Short)?;
         let kid = name("HS256", secret);
-        Ok(Self { kid, algorithm: Algorithm::HS256, signing, checking, public: Vec::new() })
+        Ok(Self { kid, algorithm: TokenAlgorithm::Hs256, signing, checking, public: Vec::new() })
     }
 
     /// A seed for Ed25519.
     #[must_use]
     pub fn ed25519(seed: &[u8; 32]) -> Self {
-        let public = ed25519_dalek::SigningKey::from_bytes(seed).verifying_key().to_bytes();
-        Self {
-            kid: name("EdDSA", &public),
-            algorithm: Algorithm::EdDSA,
-            // These constructors keep the bytes as they are, and the provider that reads them is our own.
-            signing: EncodingKey::from_ed_der(seed),
-            checking: DecodingKey::from_ed_der(&public),
-            public: public.to_vec(),
-        }
+        let key = ed25519_dalek::SigningKey::from_bytes(seed);
+        let public = key.verifying_key().to_bytes().to_vec();
+        let kid = name("EdDSA", &public);
+        let (signing, checking) = crypto::ed25519(key);
+        Self { kid, algorithm: TokenAlgorithm::EdDsa, signing, checking, public }
     }
 
     /// A private key on the curve P-256, as a number of 32 bytes. Signatures are deterministic (RFC 6979).
@@ -97,13 +92,9 @@ impl LocalKey {
     pub fn es256(scalar: &[u8; 32]) -> Result<Self, KeyError> {
         let key = p256::ecdsa::SigningKey::from_slice(scalar).map_err(|_| KeyError::NotOnCurve)?;
         let public = key.verifying_key().to_sec1_point(false).as_bytes().to_vec();
-        Ok(Self {
-            kid: name("ES256", &public),
-            algorithm: Algorithm::ES256,
-            signing: EncodingKey::from_ec_der(scalar),
-            checking: DecodingKey::from_ec_der(&public),
-            public,
-        })
+        let kid = name("ES256", &public);
+        let (signing, checking) = crypto::es256(key);
+        Ok(Self { kid, algorithm: TokenAlgorithm::Es256, signing, checking, public })
     }
 
     /// A key of this algorithm, made from random bytes.
@@ -131,37 +122,28 @@ impl Signer for LocalKey {
     }
 
     fn algorithm(&self) -> &'static str {
-        match self.algorithm {
-            Algorithm::EdDSA => "EdDSA",
-            Algorithm::ES256 => "ES256",
-            _ => "HS256",
-        }
+        self.algorithm.name()
     }
 
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, LoginError> {
-        provider::install();
-        let failed =
-            |error: &dyn ToString| LoginError::internal(format!("signing failed: {}", error.to_string()));
-        let text = jsonwebtoken::crypto::sign(message, &self.signing, self.algorithm)
-            .map_err(|error| failed(&error))?;
-        URL_SAFE_NO_PAD.decode(text).map_err(|error| failed(&error))
+        self.signing
+            .try_sign(message)
+            .map_err(|error| LoginError::internal(format!("signing failed: {error}")))
     }
 
     fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
-        provider::install();
-        let text = URL_SAFE_NO_PAD.encode(signature);
-        jsonwebtoken::crypto::verify(&text, message, &self.checking, self.algorithm).unwrap_or(false)
+        self.checking.verify(message, &signature.to_vec()).is_ok()
     }
 
     fn public_jwk(&self) -> Option<Map<String, Value>> {
         let coordinate = |bytes: &[u8]| Value::from(URL_SAFE_NO_PAD.encode(bytes));
         let members = match (self.algorithm, self.public.as_slice()) {
             // RFC 8037 section 2.
-            (Algorithm::EdDSA, x) => {
+            (TokenAlgorithm::EdDsa, x) => {
                 vec![("kty", "OKP".into()), ("crv", "Ed25519".into()), ("x", coordinate(x))]
             }
             // RFC 7518 section 6.2; a byte says that both coordinates follow.
-            (Algorithm::ES256, [_, point @ ..]) => {
+            (TokenAlgorithm::Es256, [_, point @ ..]) => {
                 let (x, y) = point.split_at_checked(32)?;
                 let (x, y) = (coordinate(x), coordinate(y));
                 vec![("kty", "EC".into()), ("crv", "P-256".into()), ("x", x), ("y", y)]

@@ -40,8 +40,7 @@ impl Issuer {
         //= common.token.fresh-times
         claims.set("iat", Word::Whole(issued));
         claims.set("exp", Word::Whole(issued + lifetime));
-        let signer = self.keys.now().signer_or_current(&family.kid);
-        let token = jwt::encode(signer.as_ref(), &claims.in_order())?;
+        let token = jwt::encode(&self.keys.now().writer_of(&family.kid), &claims.in_order())?;
         tokens.refresh = Some(RefreshToken { token, lifetime });
         Ok(tokens)
     }
@@ -55,7 +54,8 @@ impl Issuer {
         login: Timestamp,
         account: Option<&AccountEpoch>,
     ) -> Result<Tokens, LoginError> {
-        let id = self.fresh_id()?;
+        // A name like a request's: whoever guesses it has no token, for that is signed.
+        let id = URL_SAFE_NO_PAD.encode(self.names.draw()?);
         let over = self.sessions.limits.reissue_end(login);
         self.access(rules, subject, now, over, Identity::Alone { id: &id, login, account }, None)
     }
@@ -90,10 +90,8 @@ impl Issuer {
         claims.set(policy.ends, Word::Whole(ends));
         let claims = claims.in_order();
         let keys = self.keys.now();
-        let access = match kid {
-            Some(kid) => jwt::encode(keys.signer_or_current(kid).as_ref(), &claims)?,
-            None => jwt::encode(keys.current(), &claims)?,
-        };
+        let writer = kid.map_or_else(|| keys.writer(), |kid| keys.writer_of(kid));
+        let access = jwt::encode(&writer, &claims)?;
         Ok(Tokens { access, lifetime, ends: Timestamp::from_secs(ends), refresh: None })
     }
 

@@ -137,7 +137,8 @@ const METHOD: &str = "\
   request at a time on each. The load is one thread that never sleeps, for to wake it would be charged to whoever answers
   it; where it is the slower side, requests per second of wall time flatter the server, so the budget is held against
   requests per second of the server's CPU, and both stand in the table.
-- The bare server is hyper with the same runtime, which reads the request and answers a fixed body of the same size.
+- The bare server is hyper with the same runtime and allocator, which reads the request and answers a fixed body of the same
+  size.
 - One recovery is `recover_from_prehash` of k256, the library that the server uses, built alike, on the same core.
 - Under saturation eight callers keep all threads for argon2id (19,456 KiB, 2 passes) busy with wrong passwords, on all
   cores; the callers share the other cores with them.

@@ -1,66 +1,39 @@
-//! The cryptography jsonwebtoken calls: HMAC-SHA-256, strict Ed25519 and deterministic ECDSA on P-256, on
-//! the generation the rest of this crate uses.
+//! The cryptography of the three algorithms, in the form that jsonwebtoken has for it: HMAC-SHA-256, strict Ed25519 and
+//! deterministic ECDSA on P-256, on the generation that the rest of this crate uses.
+//!
+//! A key is made ready once. jsonwebtoken's own functions make one anew for each token, which costs an Ed25519 signature as
+//! much again as signing and an HMAC two hashes.
 
 use ed25519_dalek::{Signer as _, SigningKey, VerifyingKey};
 use hmac::{Hmac, KeyInit as _, Mac as _};
-use jsonwebtoken::crypto::{CryptoProvider, JwtSigner, JwtVerifier, KeyUtils};
-use jsonwebtoken::errors::{Error, ErrorKind};
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey};
+use jsonwebtoken::Algorithm;
+use jsonwebtoken::crypto::{JwtSigner, JwtVerifier};
 use sha2::Sha256;
-use std::sync::Once;
 
-/// Makes this the process's provider, once. Where a program that embeds the server has set one before, that one stays:
-/// it then computes the same three algorithms.
-pub(super) fn install() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        let _ = PROVIDER.install_default();
-    });
+/// Signs with one key.
+pub(super) type Signing = Box<dyn JwtSigner + Send + Sync>;
+/// Checks what the other half of the key signed.
+pub(super) type Checking = Box<dyn JwtVerifier + Send + Sync>;
+
+/// Both halves of a secret for HMAC, which are one; nothing where it cannot be one.
+pub(super) fn hs256(secret: &[u8]) -> Option<(Signing, Checking)> {
+    let key = Hs256(Hmac::<Sha256>::new_from_slice(secret).ok()?);
+    Some((Box::new(key.clone()), Box::new(key)))
 }
 
-static PROVIDER: CryptoProvider = CryptoProvider {
-    signer_factory: signer,
-    verifier_factory: verifier,
-    key_utils: KeyUtils::new_unimplemented(),
-};
-
-fn signer(algorithm: &Algorithm, key: &EncodingKey) -> Result<Box<dyn JwtSigner>, Error> {
-    match algorithm {
-        Algorithm::HS256 => Ok(Box::new(hs256(key.as_bytes())?)),
-        Algorithm::EdDSA => Ok(Box::new(Ed25519Key(SigningKey::from_bytes(&array(key.as_bytes())?)))),
-        Algorithm::ES256 => {
-            let key = p256::ecdsa::SigningKey::from_slice(key.as_bytes());
-            Ok(Box::new(P256Key(key.map_err(|_| ErrorKind::InvalidKeyFormat)?)))
-        }
-        _ => Err(ErrorKind::InvalidAlgorithm.into()),
-    }
+/// Both halves of an Ed25519 key.
+pub(super) fn ed25519(key: SigningKey) -> (Signing, Checking) {
+    let public = Ed25519PublicKey(key.verifying_key());
+    (Box::new(Ed25519Key(key)), Box::new(public))
 }
 
-fn verifier(algorithm: &Algorithm, key: &DecodingKey) -> Result<Box<dyn JwtVerifier>, Error> {
-    let bytes = key.try_get_as_bytes()?;
-    match algorithm {
-        Algorithm::HS256 => Ok(Box::new(hs256(bytes)?)),
-        Algorithm::EdDSA => {
-            let key = VerifyingKey::from_bytes(&array(bytes)?).map_err(|_| ErrorKind::InvalidKeyFormat)?;
-            Ok(Box::new(Ed25519PublicKey(key)))
-        }
-        Algorithm::ES256 => {
-            let key = p256::ecdsa::VerifyingKey::from_sec1_bytes(bytes);
-            Ok(Box::new(P256PublicKey(key.map_err(|_| ErrorKind::InvalidKeyFormat)?)))
-        }
-        _ => Err(ErrorKind::InvalidAlgorithm.into()),
-    }
+/// Both halves of a key on P-256.
+pub(super) fn es256(key: p256::ecdsa::SigningKey) -> (Signing, Checking) {
+    let public = P256PublicKey(*key.verifying_key());
+    (Box::new(P256Key(key)), Box::new(public))
 }
 
-fn hs256(secret: &[u8]) -> Result<Hs256, Error> {
-    let keyed = Hmac::<Sha256>::new_from_slice(secret).map_err(|_| ErrorKind::InvalidKeyFormat)?;
-    Ok(Hs256(keyed))
-}
-
-fn array(bytes: &[u8]) -> Result<[u8; 32], Error> {
-    bytes.try_into().map_err(|_| ErrorKind::InvalidKeyFormat.into())
-}
-
+#[derive(Clone)]
 struct Hs256(Hmac<Sha256>);
 
 impl signature::Signer<Vec<u8>> for Hs256 {
