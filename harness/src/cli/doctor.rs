@@ -361,7 +361,7 @@ impl<'c> Visit<'_, 'c> {
 /// Why a login did not succeed.
 fn reason(stop: Stop) -> String {
     match stop {
-        Stop::Found(finding) => finding.got,
+        Stop::Found(ending) => ending.into_finding().got,
         Stop::NotApplicable(reason) | Stop::Inconclusive(reason) | Stop::Blocked(reason) => reason,
     }
 }
