@@ -108,9 +108,7 @@ impl Shared {
             Outcome::Blocked(by) => Ok(Completion::ignored_with(format!("blocked by {by}"))),
         }
     }
-}
 
-impl Shared {
     /// Why the profile tolerates a finding, if it does.
     fn declared(&self, check: &Check, finding: &Finding) -> Option<String> {
         let known =
