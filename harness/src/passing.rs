@@ -2,8 +2,10 @@
 //!
 //! A check ends with its first finding. Where that one is known, what lies behind it would never be seen: a second fault
 //! would hide behind the first that is tolerated. So a check can be told to pass over findings, by their fingerprints or
-//! all of them, and to go on as if nothing had been wrong. A check goes on by `?`, and what cannot be judged any more after
-//! such a finding it leaves out: one fault must not be told as two.
+//! all of them, and to go on as if nothing had been wrong.
+//!
+//! Whoever writes a check goes on behind `cx.found(…)?` and leaves out what the finding has made meaningless: one fault must
+//! not be told as two.
 
 use crate::finding::Finding;
 use crate::fingerprint;
@@ -15,7 +17,7 @@ use std::sync::{Mutex, PoisonError};
 pub enum Over {
     /// Those of these fingerprints; of none, and the first one ends it.
     These(BTreeSet<String>),
-    /// All that leave it a way to go on.
+    /// Each of them.
     All,
 }
 
