@@ -31,8 +31,10 @@ pub use embedded::Judge;
 
 use clap::{Parser, Subcommand};
 use countersign_spec::Spec;
+use std::borrow::Cow;
 use std::ffi::OsString;
 use std::io::Write as _;
+use std::path::Path;
 use std::process::ExitCode;
 
 /// The target conforms.
@@ -166,6 +168,19 @@ impl Failure {
             drop(writeln!(anstream::stderr(), "error: {line}"));
         }
         self.code
+    }
+}
+
+/// The schemes to judge by: those of the folder, or the built-in ones.
+///
+/// # Errors
+/// Every mistake in the folder.
+fn spec_of(folder: Option<&Path>) -> Result<Cow<'static, Spec>, Failure> {
+    match folder {
+        Some(folder) => {
+            Spec::load(folder).map(Cow::Owned).map_err(|errors| Failure::usage(errors.to_string()))
+        }
+        None => Ok(Cow::Borrowed(Spec::embedded())),
     }
 }
 

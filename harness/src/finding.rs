@@ -1,6 +1,7 @@
 //! What a check found, with everything that a stranger needs to see it again.
 
 use crate::exchange::Exchange;
+use crate::passing::Ending;
 use countersign_spec::Level;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -35,20 +36,14 @@ pub struct Finding {
 /// Why a check ended before it could say that all is well.
 #[derive(Debug)]
 pub enum Stop {
-    /// The target departs from a clause.
-    Found(Box<Finding>),
+    /// The target departs from a clause, in a way that is not passed over.
+    Found(Ending),
     /// There is nothing to check here, and why.
     NotApplicable(String),
     /// No verdict was possible, and why.
     Inconclusive(String),
     /// Another finding stands in the way: the name of its check.
     Blocked(String),
-}
-
-impl From<Finding> for Stop {
-    fn from(finding: Finding) -> Self {
-        Self::Found(Box::new(finding))
-    }
 }
 
 /// How a check ended.

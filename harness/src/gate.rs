@@ -41,6 +41,16 @@ pub enum Failure {
     Inconclusive(String),
 }
 
+impl From<Stop> for Failure {
+    fn from(stop: Stop) -> Self {
+        match stop {
+            Stop::Found(ending) => Self::Finding(ending.into_finding()),
+            Stop::NotApplicable(reason) => Self::NoAccount(reason),
+            Stop::Inconclusive(reason) | Stop::Blocked(reason) => Self::Inconclusive(reason),
+        }
+    }
+}
+
 /// The check that reports a login which does not work.
 #[must_use]
 pub fn login_check(scheme: &Scheme) -> String {
@@ -55,12 +65,7 @@ impl Gate {
         gate.choose_paths(target, scheme);
         let session = match gate.log_in(target, scheme) {
             Ok(session) => session,
-            Err(stop) => {
-                let failure = match stop {
-                    Stop::Found(finding) => Failure::Finding(finding),
-                    Stop::NotApplicable(reason) => Failure::NoAccount(reason),
-                    Stop::Inconclusive(reason) | Stop::Blocked(reason) => Failure::Inconclusive(reason),
-                };
+            Err(failure) => {
                 gate.failure = Some(failure);
                 return gate;
             }
@@ -80,12 +85,12 @@ impl Gate {
 
     /// The very first login. One that is refused is tried again as a client would that registers first, and with a value for
     /// what the document leaves to the operator and is empty by default; what a target asks for is kept.
-    fn log_in<'t>(&mut self, target: &'t Target, scheme: &'t Scheme) -> Result<Session<'t>, Stop> {
+    fn log_in<'t>(&mut self, target: &'t Target, scheme: &'t Scheme) -> Result<Session<'t>, Failure> {
         let name = login_check(scheme);
         let attempt =
             |gate: &Self| first_login(&mut Context::new(target, scheme, &name, Some(Arc::new(gate.clone()))));
         let refused = match attempt(self) {
-            Err(Stop::Found(finding)) => finding,
+            Err(refused @ Failure::Finding(_)) => refused,
             other => return other,
         };
         let own = target.profile.schemes.get(&scheme.id);
@@ -103,7 +108,7 @@ impl Gate {
                 return Ok(session);
             }
         }
-        Err(Stop::Found(refused))
+        Err(refused)
     }
 
     /// Whether wallets have to be registered before they log in.
@@ -378,24 +383,21 @@ fn left_to_the_operator(scheme: &Scheme) -> String {
 }
 
 /// The documented login, judged strictly: refused, incomplete or answered in another form is a finding.
-fn first_login<'t>(cx: &mut Context<'t>) -> Result<Session<'t>, Stop> {
+fn first_login<'t>(cx: &mut Context<'t>) -> Result<Session<'t>, Failure> {
     let actor = cx.actor()?;
     let scheme = cx.scheme;
     let challenge = match scheme.step(Step::Challenge) {
         Some(operation) => {
             let answer = cx.ask_challenge(operation, &actor)?;
-            if !answer.accepted() {
-                return Err(cx.found(
-                    "asked for a challenge, with everything right",
-                    &judge::describe_success(scheme, operation),
-                    &answer,
-                ));
-            }
-            let Some(challenge) = answer.text(Role::Challenge) else {
-                let expected = "a challenge to sign, as text";
-                return Err(cx.found("asked for a challenge, with everything right", expected, &answer));
+            let refused = |expected: &str| {
+                let did = "asked for a challenge, with everything right";
+                let exchanges = std::slice::from_ref(&answer.exchange);
+                Failure::Finding(Box::new(cx.finding(did, expected, &answer.exchange.got(), exchanges)))
             };
-            Some(challenge)
+            if !answer.accepted() {
+                return Err(refused(&judge::describe_success(scheme, operation)));
+            }
+            Some(answer.text(Role::Challenge).ok_or_else(|| refused("a challenge to sign, as text"))?)
         }
         None => None,
     };
@@ -427,5 +429,5 @@ fn first_login<'t>(cx: &mut Context<'t>) -> Result<Session<'t>, Stop> {
             left_to_the_operator(scheme)
         ),
     });
-    Err(finding.into())
+    Err(Failure::Finding(Box::new(finding)))
 }

@@ -3,8 +3,12 @@
 //! A check ends with its first finding. Where that one is known, what lies behind it would never be seen: a second fault
 //! would hide behind the first that is tolerated. So a check can be told to pass over findings, by their fingerprints or
 //! all of them, and to go on as if nothing had been wrong.
+//!
+//! Whoever writes a check goes on behind `cx.found(…)?` and leaves out what the finding has made meaningless: one fault must
+//! not be told as two.
 
 use crate::finding::Finding;
+use crate::fingerprint;
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
@@ -13,8 +17,26 @@ use std::sync::{Mutex, PoisonError};
 pub enum Over {
     /// Those of these fingerprints; of none, and the first one ends it.
     These(BTreeSet<String>),
-    /// All that leave it a way to go on.
+    /// Each of them.
     All,
+}
+
+/// A finding that ends its check. Nobody makes one but [`Passing::take`], so that no finding goes by what is passed over.
+#[derive(Debug)]
+pub struct Ending(Box<Finding>);
+
+impl Ending {
+    /// What was found.
+    #[must_use]
+    pub fn finding(&self) -> &Finding {
+        &self.0
+    }
+
+    /// What was found, to keep.
+    #[must_use]
+    pub fn into_finding(self) -> Box<Finding> {
+        self.0
+    }
 }
 
 /// What a check has passed over.
@@ -43,23 +65,29 @@ impl Passing {
     /// The finding, which ends the check.
     pub fn take(
         &self,
-        mut finding: Box<Finding>,
+        mut finding: Finding,
         fingerprint: impl FnOnce(&Finding) -> String,
-    ) -> Result<(), Box<Finding>> {
+    ) -> Result<(), Ending> {
         if self.over == Over::default() {
-            return Err(finding);
+            return Err(Ending(Box::new(finding)));
         }
         finding.fingerprint = fingerprint(&finding);
-        if let Over::These(known) = &self.over
-            && !known.contains(&finding.fingerprint)
-        {
-            return Err(finding);
+        if !self.is_passed_over(&finding.fingerprint) {
+            return Err(Ending(Box::new(finding)));
         }
         let mut passed = self.passed.lock().unwrap_or_else(PoisonError::into_inner);
         if !passed.iter().any(|known| known.fingerprint == finding.fingerprint) {
-            passed.push(*finding);
+            passed.push(finding);
         }
         Ok(())
+    }
+
+    /// A finding may list several ways: then it is passed over if each of them is.
+    fn is_passed_over(&self, fingerprint: &str) -> bool {
+        match &self.over {
+            Over::These(known) => fingerprint::ways(fingerprint).all(|way| known.contains(way)),
+            Over::All => true,
+        }
     }
 
     /// What was passed over, one of each fingerprint, in order.
@@ -79,9 +107,9 @@ mod tests {
             let passing = Passing::new(over);
             let mut ended = None;
             for got in found {
-                let finding = Box::new(Finding { got: (*got).to_owned(), ..Finding::default() });
-                if let Err(finding) = passing.take(finding, |finding| finding.got.clone()) {
-                    ended = Some(finding.got);
+                let finding = Finding { got: (*got).to_owned(), ..Finding::default() };
+                if let Err(ending) = passing.take(finding, |finding| finding.got.clone()) {
+                    ended = Some(ending.finding().got.clone());
                     break;
                 }
             }
@@ -96,6 +124,7 @@ mod tests {
         check(Over::default(), &["a"], Some("a"), &[]);
         check(these(&["a"]), &["a", "a", "b", "a"], Some("b"), &["a"]);
         check(these(&["b"]), &["a", "b"], Some("a"), &[]);
+        check(these(&["a", "b"]), &["a | b", "a | c", "a"], Some("a | c"), &["a | b"]);
         check(Over::All, &["a", "b", "a"], None, &["a", "b"]);
     }
 }

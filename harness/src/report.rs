@@ -209,6 +209,20 @@ mod tests {
         Record { check: Arc::new(check), outcome, took: Duration::ZERO }
     }
 
+    /// Whoever reads reports keeps to the published schemas.
+    #[test]
+    fn the_published_schemas_are_those_of_the_types() {
+        for (form, published, own) in [
+            ("report", include_str!("../schema/report.schema.json"), json::schema()),
+            ("events", include_str!("../schema/events.schema.json"), ndjson::schema()),
+        ] {
+            assert!(
+                published == own,
+                "write it anew: cargo run -p countersign -- schema {form} > harness/schema/{form}.schema.json"
+            );
+        }
+    }
+
     #[test]
     fn a_cause_is_as_grave_as_the_gravest_check_under_it() {
         let records = vec![violated("advice", 1, Level::May), violated("duty", 2, Level::Should)];

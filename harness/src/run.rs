@@ -108,9 +108,7 @@ impl Shared {
             Outcome::Blocked(by) => Ok(Completion::ignored_with(format!("blocked by {by}"))),
         }
     }
-}
 
-impl Shared {
     /// Why the profile tolerates a finding, if it does.
     fn declared(&self, check: &Check, finding: &Finding) -> Option<String> {
         let known =
@@ -171,9 +169,13 @@ fn judged(target: &Target, check: &Check, over: Over) -> Outcome {
         sure(check, &mut cx)
     };
     let passed = cx.passed();
-    let ways = || passed.iter().map(|finding| finding.fingerprint.clone());
+    let ways = || {
+        let ways = passed.iter().flat_map(|finding| crate::fingerprint::ways(&finding.fingerprint));
+        ways.map(str::to_owned)
+    };
     match result {
-        Err(Stop::Found(mut finding)) => {
+        Err(Stop::Found(ending)) => {
+            let mut finding = ending.into_finding();
             finding.fingerprint = fingerprint(&finding, target, scheme);
             finding.beside.extend(ways());
             Outcome::Violated(check.level, finding)
@@ -206,7 +208,7 @@ fn sure(check: &Check, cx: &mut Context<'_>) -> Result<(), Stop> {
     // A lock refuses. What was let in was let in.
     let may_be_a_lock = match &result {
         Ok(()) => true,
-        Err(Stop::Found(finding)) => finding.exchanges.last().is_none_or(|exchange| {
+        Err(Stop::Found(ending)) => ending.finding().exchanges.last().is_none_or(|exchange| {
             let scheme = cx.scheme.operation(&exchange.operation);
             scheme.is_none_or(|operation| judge::judge(cx.scheme, operation, exchange) != Verdict::Accepted)
         }),

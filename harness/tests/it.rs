@@ -24,6 +24,8 @@ mod init;
 mod limits;
 #[path = "it/needs.rs"]
 mod needs;
+#[path = "it/passing.rs"]
+mod passing;
 #[path = "it/profile_reference.rs"]
 mod profile_reference;
 #[path = "it/program.rs"]

@@ -29,7 +29,7 @@ pub(super) fn add(checks: &mut Checks<'_>) {
                 let got = format!("{distinct} different ones among {}", all.len());
                 let whose = if named { ", each for another wallet" } else { "" };
                 let did = format!("asked for {} challenges{whose}", all.len());
-                return Err(cx.finding(&did, "a new challenge each time", &got, &last(cx)).into());
+                cx.found_in(&did, "a new challenge each time", &got, &last(cx))?;
             }
             if named {
                 at_once(cx)?;
@@ -42,7 +42,7 @@ pub(super) fn add(checks: &mut Checks<'_>) {
                 if !used.insert(challenge.clone()) {
                     let got = format!("`{challenge}` again");
                     let did = "logged in with a challenge and asked for another one";
-                    return Err(cx.finding(did, "a new challenge each time", &got, &last(cx)).into());
+                    cx.found_in(did, "a new challenge each time", &got, &last(cx))?;
                 }
                 let attempt = cx.attempt_with(&me, Some(challenge));
                 let answer = cx.send_attempt(&attempt)?;
@@ -63,7 +63,7 @@ pub(super) fn add(checks: &mut Checks<'_>) {
                 );
                 let did = format!("asked for {} challenges", sample.len());
                 let expected = "challenges that differ in at least 64 bits of chance";
-                return Err(cx.finding(&did, expected, &got, &last(cx)).into());
+                cx.found_in(&did, expected, &got, &last(cx))?;
             }
             Ok(())
         })
@@ -102,7 +102,7 @@ fn at_once(cx: &mut Context<'_>) -> Result<(), Stop> {
     if distinct < given.len() {
         let got = format!("{distinct} different ones among {}", given.len());
         let did = "asked for challenges for several wallets at the same moment";
-        return Err(cx.finding(did, "a new challenge for each", &got, &last(cx)).into());
+        cx.found_in(did, "a new challenge for each", &got, &last(cx))?;
     }
     Ok(())
 }

@@ -28,7 +28,7 @@ pub(super) fn add(checks: &mut Checks<'_>) {
                     .ok_or_else(|| Stop::Inconclusive("nothing is known of the target".to_owned()))?;
                 match gate.failure() {
                     None => Ok(()),
-                    Some(Failure::Finding(finding)) => Err(Stop::Found(finding.clone())),
+                    Some(Failure::Finding(finding)) => cx.tell((**finding).clone()),
                     Some(Failure::NoAccount(reason)) => Err(Stop::NotApplicable(reason.clone())),
                     Some(Failure::Inconclusive(reason)) => Err(Stop::Inconclusive(reason.clone())),
                 }
@@ -58,6 +58,9 @@ pub(super) fn add(checks: &mut Checks<'_>) {
                         &answer,
                         &format!("asked for challenge {time} of a wallet that uses each"),
                     )?;
+                    if !answer.accepted() {
+                        continue;
+                    }
                     challenge = answer.text(Role::Challenge);
                 }
                 let attempt = cx.attempt_with(&actor, challenge);
@@ -141,8 +144,7 @@ pub(super) fn add(checks: &mut Checks<'_>) {
                 let other = cx.other_actor()?;
                 let theirs = cx.log_in(&other)?;
                 if mine.access.is_some() && mine.access == theirs.access {
-                    let did = "logged two accounts in";
-                    return Err(cx.found(did, "a token for each", &theirs.answer));
+                    cx.found("logged two accounts in", "a token for each", &theirs.answer)?;
                 }
                 Ok(())
             },

@@ -58,38 +58,31 @@ impl Member {
         self.required || demands(&self.schema)
     }
 
-    fn judge(&self, cx: &Context<'_>, answer: &Answer<'_>) -> Result<(), Stop> {
+    fn judge(&self, cx: &Context<'_>, answer: &Answer<'_>, did: &str) -> Result<(), Stop> {
         let body = answer.exchange.json.as_ref();
         let (parent, name) = self.pointer.rsplit_once('/').unwrap_or_default();
         let Some(Value::Object(members)) = body.and_then(|body| body.pointer(parent)) else {
             // The parent's own check says so.
             return Ok(());
         };
-        let wanted = || format!("{} as {}", self.pointer, self.schema);
-        match members.get(name) {
-            None if self.required => {
-                let got = format!("no such member; {}", answer.exchange.got());
-                let did = asked(&answer.operation.name);
-                Err(cx.finding(&did, &wanted(), &got, std::slice::from_ref(&answer.exchange)).into())
-            }
-            None => Ok(()),
-            Some(value) => {
-                let schema = Schema::compile("member", self.schema.clone()).map_err(Stop::Inconclusive)?;
-                match schema.complaints(value).first() {
-                    None => Ok(()),
-                    Some((_, problem)) => {
-                        let shown = if value.is_string() || value.is_object() || value.is_array() {
-                            String::new()
-                        } else {
-                            format!(" ({value})")
-                        };
-                        let got = format!("{problem}{shown}; {}", answer.exchange.got());
-                        let did = asked(&answer.operation.name);
-                        Err(cx.finding(&did, &wanted(), &got, std::slice::from_ref(&answer.exchange)).into())
-                    }
-                }
-            }
+        let found = |what: &str| {
+            let wanted = format!("{} as {}", self.pointer, self.schema);
+            let got = format!("{what}; {}", answer.exchange.got());
+            cx.found_in(did, &wanted, &got, std::slice::from_ref(&answer.exchange))
+        };
+        let Some(value) = members.get(name) else {
+            return if self.required { found("no such member") } else { Ok(()) };
+        };
+        let schema = Schema::compile("member", self.schema.clone()).map_err(Stop::Inconclusive)?;
+        for (_, problem) in schema.complaints(value) {
+            let shown = if value.is_string() || value.is_object() || value.is_array() {
+                String::new()
+            } else {
+                format!(" ({value})")
+            };
+            found(&format!("{problem}{shown}"))?;
         }
+        Ok(())
     }
 }
 

@@ -72,7 +72,7 @@ fn judge(cx: &mut Context<'_>, rule: Rule) -> Result<(), Stop> {
         let places: Vec<&str> = seen.findings.iter().skip(1).map(|other| other.did.as_str()).collect();
         finding.hint = Some(format!("also: {}", places.join("; ")));
     }
-    Err(finding.into())
+    cx.tell(finding)
 }
 
 /// Words that objects or patterns of some languages have by themselves.

@@ -36,7 +36,7 @@ pub(super) fn add(checks: &mut Checks<'_>) {
                             let got = format!("{} of them succeeded", winners.len());
                             let did = format!("sent the same login {CALLERS} times at the same moment");
                             let exchanges = [winners[0].exchange.clone(), winners[1].exchange.clone()];
-                            return Err(cx.finding(&did, "at most one success", &got, &exchanges).into());
+                            cx.found_in(&did, "at most one success", &got, &exchanges)?;
                         }
                     }
                     Ok(())
@@ -108,14 +108,8 @@ fn own_answers(cx: &mut Context<'_>) -> Result<(), Stop> {
             if seen != alone[owner] {
                 let got = format!("an answer that says {seen:?} in place of {:?}", alone[owner]);
                 let did = format!("logged two accounts in, {CALLERS} times at the same moment");
-                return Err(cx
-                    .finding(
-                        &did,
-                        "each answer to speak of its own account",
-                        &got,
-                        std::slice::from_ref(&answer.exchange),
-                    )
-                    .into());
+                let exchange = std::slice::from_ref(&answer.exchange);
+                cx.found_in(&did, "each answer to speak of its own account", &got, exchange)?;
             }
         }
     }
@@ -157,9 +151,7 @@ fn own_uses(cx: &mut Context<'_>, name: &str) -> Result<(), Stop> {
                 let got = format!("{seen:?} in place of {:?}", alone[index % 2]);
                 let did = format!("asked {name} for two accounts, {CALLERS} times");
                 let exchange = std::slice::from_ref(&answer.exchange);
-                return Err(cx
-                    .finding(&did, "each answer to speak of its own caller", &got, exchange)
-                    .into());
+                cx.found_in(&did, "each answer to speak of its own caller", &got, exchange)?;
             }
         }
     }

@@ -100,11 +100,8 @@ fn kinds(checks: &mut Checks<'_>) {
                 let (session, _) = refreshable(cx)?;
                 let access = session.access.clone().unwrap_or_default();
                 if session.refresh.as_deref() == Some(access.as_str()) {
-                    return Err(cx.found(
-                        "logged in",
-                        "a refresh token that is not the access token",
-                        &session.answer,
-                    ));
+                    let expected = "a refresh token that is not the access token";
+                    return cx.found("logged in", expected, &session.answer);
                 }
                 let did = "refreshed with the access token in place of the refresh token";
                 cx.must_not_refresh(&session, &access, did)
@@ -193,14 +190,12 @@ fn identity(checks: &mut Checks<'_>) {
                     && (if waits { new <= old } else { new + 1 < old })
                 {
                     let got = format!("`{claim}` went from {old} to {new}");
-                    return Err(cx
-                        .finding(
-                            "logged in, refreshed and read both tokens",
-                            "a token that ends no earlier, and later where time has passed",
-                            &got,
-                            &[session.answer.exchange, next.answer.exchange],
-                        )
-                        .into());
+                    cx.found_in(
+                        "logged in, refreshed and read both tokens",
+                        "a token that ends no earlier, and later where time has passed",
+                        &got,
+                        &[session.answer.exchange.clone(), next.answer.exchange.clone()],
+                    )?;
                 }
             }
             Ok(())
@@ -211,14 +206,16 @@ fn identity(checks: &mut Checks<'_>) {
 /// What makes two times of tokens differ surely.
 const APART: std::time::Duration = std::time::Duration::from_millis(2_100);
 
-/// Demands that the access tokens of two sessions name the same account, where they can be read.
+/// Demands that the access tokens of two sessions name the same account, where they can be read. Whether they do is left
+/// to say where a finding is passed over.
 pub(super) fn same_account(
     cx: &Context<'_>,
     before: &Session<'_>,
     after: &Session<'_>,
     did: &str,
-) -> Result<(), Stop> {
-    let (Ok(old), Ok(new)) = (access_jwt(before), access_jwt(after)) else { return Ok(()) };
+) -> Result<bool, Stop> {
+    let (Ok(old), Ok(new)) = (access_jwt(before), access_jwt(after)) else { return Ok(true) };
+    let mut same = true;
     let claims = cx.scheme.tokens.access.iter().flat_map(|access| &access.identity_claims);
     for claim in claims.filter(|claim| old.claims.contains_key(claim.as_str())) {
         if old.claims.get(claim) != new.claims.get(claim) {
@@ -226,10 +223,11 @@ pub(super) fn same_account(
                 |jwt: &Jwt| jwt.claims.get(claim).map_or_else(|| "absent".to_owned(), ToString::to_string);
             let got = format!("`{claim}` was {} and is {}", shown(&old), shown(&new));
             let exchanges = [&before.answer.exchange, &after.answer.exchange].map(std::sync::Arc::clone);
-            return Err(cx.finding(did, "the same account in both", &got, &exchanges).into());
+            cx.found_in(did, "the same account in both", &got, &exchanges)?;
+            same = false;
         }
     }
-    Ok(())
+    Ok(same)
 }
 
 /// Whose token it is says the token, whatever else the request names.
@@ -249,7 +247,8 @@ fn beside_a_name(cx: &mut Context<'_>) -> Result<(), Stop> {
         return Ok(());
     }
     let next = Context::session_of(&session.actor, answer);
-    same_account(cx, &session, &next, "refreshed with another account's name in the query")
+    same_account(cx, &session, &next, "refreshed with another account's name in the query")?;
+    Ok(())
 }
 
 /// Sessions that are used in turns stay apart.
@@ -280,9 +279,8 @@ fn in_turns(checks: &mut Checks<'_>) {
                         value(&own).unwrap_or_default()
                     );
                     let did = "logged one account in, then another, and refreshed the first one's token";
-                    return Err(cx
-                        .finding(did, "a token of the first account", &got, &[next.answer.exchange])
-                        .into());
+                    let exchange = std::slice::from_ref(&next.answer.exchange);
+                    cx.found_in(did, "a token of the first account", &got, exchange)?;
                 }
             }
             who_am_i(cx, &mine, &next)
@@ -303,18 +301,10 @@ fn who_am_i(cx: &mut Context<'_>, session: &Session<'_>, next: &Session<'_>) -> 
         let (left, right) = (who(&answer), who(&expected));
         if left != right {
             let did = format!("refreshed and asked {} who the caller is", sink.name);
-            return Err(cx.found(
-                &did,
-                &format!(
-                    "the same as after a login: {}",
-                    right
-                        .into_iter()
-                        .map(|(name, value)| format!("{name} {value}"))
-                        .collect::<Vec<_>>()
-                        .join(", ")
-                ),
-                &answer,
-            ));
+            let right: Vec<String> =
+                right.into_iter().map(|(name, value)| format!("{name} {value}")).collect();
+            let expected = format!("the same as after a login: {}", right.join(", "));
+            cx.found(&did, &expected, &answer)?;
         }
     }
     Ok(())

@@ -285,6 +285,9 @@ fn accounts(checks: &mut Checks<'_>) {
             let attempt = cx.attempt(&actor)?;
             let login = cx.send_attempt(&attempt)?;
             cx.must_accept(&login, "logged the same wallet in with a new key")?;
+            if !login.accepted() {
+                return Ok(());
+            }
             let session = Context::session_of(&actor, login);
             let draft = cx.authorized(operation, &session);
             let answer = cx.send(operation, &draft)?;

@@ -147,7 +147,8 @@ fn nothing(checks: &mut Checks<'_>) {
             if let Err(error) = &answer.exchange.outcome {
                 let got = error.to_string();
                 cx.log_in(&actor)?;
-                return Err(cx.finding(did, "any answer", &got, &[answer.exchange]).into());
+                cx.found_in(did, "any answer", &got, &[answer.exchange])?;
+                continue;
             }
             cx.must_refuse(&answer, did)?;
         }

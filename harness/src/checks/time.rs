@@ -73,7 +73,7 @@ pub(super) fn add(checks: &mut Checks<'_>) {
                         lifetime / 2
                     );
                     let said = before.value(Role::ExpiresAt).unwrap_or_default();
-                    return Err(cx.found(&did, &format!("the same end, {said}"), &after));
+                    cx.found(&did, &format!("the same end, {said}"), &after)?;
                 }
                 Ok(())
             },

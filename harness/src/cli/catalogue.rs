@@ -3,7 +3,6 @@
 use super::{CONFORMS, Failure};
 use crate::listing::table;
 use clap::Args;
-use countersign_spec::Spec;
 use std::io::Write as _;
 use std::path::PathBuf;
 
@@ -21,12 +20,8 @@ pub(super) struct Options {
 
 /// The verb.
 pub(super) fn run(options: &Options) -> Result<u8, Failure> {
-    let page = match &options.spec_dir {
-        Some(folder) => {
-            table::page(&Spec::load(folder).map_err(|errors| Failure::usage(errors.to_string()))?)
-        }
-        None => table::page(Spec::embedded()),
-    };
+    let spec = super::spec_of(options.spec_dir.as_deref())?;
+    let page = table::page(spec.as_ref());
     // Whoever reads may have seen enough and be gone.
     drop(std::io::stdout().write_all(page.as_bytes()));
     Ok(CONFORMS)

@@ -149,14 +149,8 @@ pub fn conformance(arguments: Vec<OsString>, program: &str, local: Option<LocalT
 pub(super) fn judge(options: &Options, program: &str, local: Option<LocalTarget>) -> Result<u8, Failure> {
     let taken_up = again::taken_up(options, local.is_some())?;
     let options = taken_up.as_ref().map_or(options, |(_, options)| options);
-    let loaded;
-    let spec = match &options.spec_dir {
-        Some(folder) => {
-            loaded = Spec::load(folder).map_err(|errors| Failure::usage(errors.to_string()))?;
-            &loaded
-        }
-        None => Spec::embedded(),
-    };
+    let spec = super::spec_of(options.spec_dir.as_deref())?;
+    let spec = spec.as_ref();
     let mut profile = match &options.profile {
         Some(path) => Profile::read(path, spec).map_err(|errors| Failure::usage(errors.to_string()))?,
         None => Profile::default(),

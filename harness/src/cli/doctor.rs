@@ -106,14 +106,8 @@ impl Page {
 
 /// The verb.
 pub(super) fn run(options: &Options) -> Result<u8, Failure> {
-    let loaded;
-    let spec = match &options.spec_dir {
-        Some(folder) => {
-            loaded = Spec::load(folder).map_err(|errors| Failure::usage(errors.to_string()))?;
-            &loaded
-        }
-        None => Spec::embedded(),
-    };
+    let spec = super::spec_of(options.spec_dir.as_deref())?;
+    let spec = spec.as_ref();
     let (mut profile, unresolved) = read(&options.profile, spec)?;
     if let Some(auth) = &options.auth {
         profile.add_credentials(auth, spec).map_err(|errors| Failure::usage(errors.to_string()))?;
@@ -361,7 +355,7 @@ impl<'c> Visit<'_, 'c> {
 /// Why a login did not succeed.
 fn reason(stop: Stop) -> String {
     match stop {
-        Stop::Found(finding) => finding.got,
+        Stop::Found(ending) => ending.into_finding().got,
         Stop::NotApplicable(reason) | Stop::Inconclusive(reason) | Stop::Blocked(reason) => reason,
     }
 }

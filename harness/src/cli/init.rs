@@ -48,14 +48,8 @@ Exit codes:
 
 /// The verb.
 pub(super) fn run(options: &Options) -> Result<u8, Failure> {
-    let loaded;
-    let spec = match &options.spec_dir {
-        Some(folder) => {
-            loaded = Spec::load(folder).map_err(|errors| Failure::usage(errors.to_string()))?;
-            &loaded
-        }
-        None => Spec::embedded(),
-    };
+    let spec = super::spec_of(options.spec_dir.as_deref())?;
+    let spec = spec.as_ref();
     let ids = chosen(options, spec)?;
     let to_stdout = options.out == Path::new("-");
     if !to_stdout && !options.force && options.out.exists() {

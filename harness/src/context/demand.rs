@@ -8,14 +8,46 @@ use crate::judge;
 use std::sync::Arc;
 
 impl Context<'_> {
-    /// A departure, shown by the last exchanges.
-    pub fn found(&self, did: &str, expected: &str, answer: &Answer<'_>) -> Stop {
-        self.finding(did, expected, &answer.exchange.got(), std::slice::from_ref(&answer.exchange)).into()
+    /// Tells a departure that an answer shows.
+    ///
+    /// # Errors
+    /// The finding, unless it is to be passed over.
+    pub fn found(&self, did: &str, expected: &str, answer: &Answer<'_>) -> Result<(), Stop> {
+        self.found_in(did, expected, &answer.exchange.got(), std::slice::from_ref(&answer.exchange))
     }
 
-    /// A departure with its own words for what came.
+    /// Tells a departure that these exchanges show, in words of its own for what came.
+    ///
+    /// # Errors
+    /// As [`Self::found`].
+    pub fn found_in(
+        &self,
+        did: &str,
+        expected: &str,
+        got: &str,
+        exchanges: &[Arc<Exchange>],
+    ) -> Result<(), Stop> {
+        self.tell(self.finding(did, expected, got, exchanges))
+    }
+
+    /// Tells a departure that was found elsewhere.
+    ///
+    /// # Errors
+    /// As [`Self::found`].
+    pub fn tell(&self, finding: Finding) -> Result<(), Stop> {
+        let fingerprint = |finding: &Finding| crate::run::fingerprint(finding, self.target, self.scheme);
+        self.passing.take(finding, fingerprint).map_err(Stop::Found)
+    }
+
+    /// A departure that nobody has told yet.
     #[must_use]
-    pub fn finding(&self, did: &str, expected: &str, got: &str, exchanges: &[Arc<Exchange>]) -> Finding {
+    pub(crate) fn finding(
+        &self,
+        did: &str,
+        expected: &str,
+        got: &str,
+        exchanges: &[Arc<Exchange>],
+    ) -> Finding {
         Finding {
             check: self.check.clone(),
             did: did.to_owned(),
@@ -31,25 +63,17 @@ impl Context<'_> {
         }
     }
 
-    /// Ends the check with what an answer shows, unless that is to be passed over.
-    fn depart(&self, did: &str, expected: &str, answer: &Answer<'_>) -> Result<(), Stop> {
-        let exchanges = std::slice::from_ref(&answer.exchange);
-        let finding = self.finding(did, expected, &answer.exchange.got(), exchanges);
-        let fingerprint = |finding: &Finding| crate::run::fingerprint(finding, self.target, self.scheme);
-        self.passing.take(Box::new(finding), fingerprint).map_err(Stop::Found)
-    }
-
     /// Demands a refusal.
     ///
     /// # Errors
-    /// The finding, where the target let the request in.
+    /// The finding, where the target let the request in and that is not to be passed over.
     pub fn must_refuse(&self, answer: &Answer<'_>, did: &str) -> Result<(), Stop> {
         if let Err(error) = &answer.exchange.outcome {
             // No answer is no refusal; that none came is what a hygiene check says.
             return Err(Stop::Inconclusive(format!("{did}: {error}")));
         }
         if answer.accepted() {
-            return self.depart(did, &judge::describe_refusal(self.scheme), answer);
+            return self.found(did, &judge::describe_refusal(self.scheme), answer);
         }
         Ok(())
     }
@@ -57,7 +81,7 @@ impl Context<'_> {
     /// Demands a success.
     ///
     /// # Errors
-    /// The finding, where the target refused.
+    /// The finding, where the target refused and that is not to be passed over.
     pub fn must_accept(&self, answer: &Answer<'_>, did: &str) -> Result<(), Stop> {
         if answer.accepted() {
             return Ok(());
@@ -67,7 +91,7 @@ impl Context<'_> {
         {
             return Err(Stop::Inconclusive(format!("{did}: {error}")));
         }
-        self.depart(did, &judge::describe_success(self.scheme, answer.operation), answer)
+        self.found(did, &judge::describe_success(self.scheme, answer.operation), answer)
     }
 
     /// Demands that a login written in another legal way succeeds where the plain one does.

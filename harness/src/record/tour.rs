@@ -43,7 +43,7 @@ impl From<Stop> for Trouble {
         match stop {
             Stop::NotApplicable(reason) => Self::NotApplicable(reason),
             Stop::Inconclusive(reason) | Stop::Blocked(reason) => Self::Broken(reason),
-            Stop::Found(finding) => Self::Broken(finding.got),
+            Stop::Found(ending) => Self::Broken(ending.into_finding().got),
         }
     }
 }

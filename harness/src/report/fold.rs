@@ -137,7 +137,7 @@ fn tries_the_same(one: &Check, other: &Check) -> bool {
 
 /// Deviations that did not occur although their checks came to a verdict.
 ///
-/// A tolerated finding may end its check and so hide what would follow: then nothing is known of the rest.
+/// A check leaves out what a tolerated finding has made meaningless: then nothing is known of the rest.
 pub(super) fn stale(records: &[Record], deviations: &[Deviation], today: Date) -> Vec<Deviation> {
     let is_stale = |deviation: &&Deviation| {
         let record = records.iter().find(|record| record.check.name == deviation.check);

@@ -246,18 +246,3 @@ impl State {
         self.broken = written.err();
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Whoever reads events keeps to the published schema.
-    #[test]
-    fn the_published_schema_is_that_of_the_types() {
-        let published = include_str!("../../schema/events.schema.json");
-        assert!(
-            published == schema(),
-            "write it anew: cargo run -p countersign -- schema events > harness/schema/events.schema.json"
-        );
-    }
-}

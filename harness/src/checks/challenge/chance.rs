@@ -24,7 +24,7 @@ pub(super) fn add(checks: &mut Checks<'_>) {
                 );
                 let did = format!("asked for {} challenges in a row", sample.len());
                 let expected = "challenges with at least 64 bits that nothing before them tells";
-                return Err(cx.finding(&did, expected, &got, &last(cx)).into());
+                cx.found_in(&did, expected, &got, &last(cx))?;
             }
             Ok(())
         })

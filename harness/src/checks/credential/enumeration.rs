@@ -19,21 +19,15 @@ pub(super) fn add(checks: &mut Checks<'_>) {
             |cx| {
                 let [known, known_again, unknown, unknown_again] = four_refusals(cx)?;
                 documents_unknown(cx, &unknown)?;
-                if let Some(what) = difference(cx, [&known, &known_again], [&unknown, &unknown_again]) {
+                for what in differences(cx, [&known, &known_again], [&unknown, &unknown_again]) {
                     let got = format!(
                         "{what}; for a known name: {}; for an unknown one: {}",
                         known.exchange.got(),
                         unknown.exchange.got()
                     );
                     let did = "logged in with a wrong secret, twice for a known and twice for unknown names";
-                    return Err(cx
-                        .finding(
-                            did,
-                            "the same status and the same body",
-                            &got,
-                            &[known.exchange, unknown.exchange],
-                        )
-                        .into());
+                    let exchanges = [&known, &unknown].map(|answer| answer.exchange.clone());
+                    cx.found_in(did, "the same status and the same body", &got, &exchanges)?;
                 }
                 Ok(())
             },
@@ -81,7 +75,7 @@ pub(super) fn add(checks: &mut Checks<'_>) {
                 let difference: Vec<&String> =
                     left.symmetric_difference(&right).filter(|name| !passing.contains(*name)).collect();
                 let value = |answer: &Answer<'_>, name: &str| answer.exchange.header(name).map(str::to_owned);
-                let told = left.intersection(&right).filter(|name| *name != "etag").find_map(|name| {
+                let told = left.intersection(&right).filter(|name| *name != "etag").filter_map(|name| {
                     let known =
                         value(&known, name).filter(|one| Some(one) == value(&known_again, name).as_ref())?;
                     let unknown = value(&unknown, name)
@@ -89,18 +83,15 @@ pub(super) fn add(checks: &mut Checks<'_>) {
                     (known != unknown)
                         .then(|| format!("{name} is `{known}` for a known name and `{unknown}` else"))
                 });
-                if let Some(got) = told {
+                let exchanges = [&known, &unknown].map(|answer| answer.exchange.clone());
+                for got in told {
                     let did = "logged in with a wrong secret, twice for a known and twice for unknown names";
-                    return Err(cx
-                        .finding(did, "the same headers", &got, &[known.exchange, unknown.exchange])
-                        .into());
+                    cx.found_in(did, "the same headers", &got, &exchanges)?;
                 }
                 if !difference.is_empty() {
                     let got = format!("only one of them has {difference:?}");
                     let did = "logged in with a wrong secret, once for a known and once for an unknown name";
-                    return Err(cx
-                        .finding(did, "the same headers", &got, &[known.exchange, unknown.exchange])
-                        .into());
+                    cx.found_in(did, "the same headers", &got, &exchanges)?;
                 }
                 Ok(())
             },
@@ -133,24 +124,25 @@ pub(in crate::checks) fn wrong_secret<'t>(cx: &mut Context<'t>, name: &str) -> R
     Ok(answer)
 }
 
-/// What tells two kinds of refusals apart: only what both refusals of a kind have in common counts.
-pub(in crate::checks) fn difference(
+/// What tells two kinds of refusals apart: only what both refusals of a kind have in common counts. Those of different status
+/// are not compared any further.
+pub(in crate::checks) fn differences(
     cx: &Context<'_>,
     left: [&Answer<'_>; 2],
     right: [&Answer<'_>; 2],
-) -> Option<String> {
+) -> Vec<String> {
     let outlines = |kind: [&Answer<'_>; 2]| kind.map(|answer| outline(cx, answer));
     telling(&outlines(left), &outlines(right))
 }
 
 type Outline = (Option<u16>, Vec<(String, String)>);
 
-fn telling(left: &[Outline; 2], right: &[Outline; 2]) -> Option<String> {
+fn telling(left: &[Outline; 2], right: &[Outline; 2]) -> Vec<String> {
     let status = |kind: &[Outline; 2]| (kind[0].0 == kind[1].0).then_some(kind[0].0).flatten();
     if let (Some(one), Some(other)) = (status(left), status(right))
         && one != other
     {
-        return Some(format!("HTTP {one} against HTTP {other}"));
+        return vec![format!("HTTP {one} against HTTP {other}")];
     }
     let members = |of: &Outline| of.1.iter().cloned().collect::<BTreeMap<_, _>>();
     let [left, right] = [left, right].map(|kind| [members(&kind[0]), members(&kind[1])]);
@@ -161,10 +153,11 @@ fn telling(left: &[Outline; 2], right: &[Outline; 2]) -> Option<String> {
         (first == second).then_some(first)
     };
     let places: BTreeSet<&String> = left.iter().chain(&right).flat_map(BTreeMap::keys).collect();
-    places.into_iter().find_map(|at| match (stable(&left, at), stable(&right, at)) {
-        (Some(one), Some(other)) if one != other => Some(format!("{at} differs")),
-        _ => None,
-    })
+    let differs = |at: &&String| match (stable(&left, at), stable(&right, at)) {
+        (Some(one), Some(other)) => one != other,
+        _ => false,
+    };
+    places.into_iter().filter(differs).map(|at| format!("{at} differs")).collect()
 }
 
 /// Whether the API documents the code with which an unknown account was refused: telling it is then the document's will.
@@ -260,12 +253,16 @@ mod tests {
     #[test]
     fn only_what_is_the_same_each_time_tells_anything() {
         let alike = [outline("a"), outline("a")];
-        assert_eq!(telling(&alike, &[outline("b"), outline("b")]).unwrap(), "/data differs");
-        assert_eq!(telling(&alike, &[outline("b"), outline("c")]), None);
-        assert_eq!(telling(&[outline("b"), outline("d")], &alike), None);
+        let none: [&str; 0] = [];
+        assert_eq!(telling(&alike, &[outline("b"), outline("b")]), ["/data differs"]);
+        assert_eq!(telling(&alike, &[outline("b"), outline("c")]), none);
+        assert_eq!(telling(&[outline("b"), outline("d")], &alike), none);
         let bare = || (Some(401), vec![("/code".to_owned(), "401".to_owned())]);
-        assert_eq!(telling(&alike, &[bare(), bare()]).unwrap(), "/data differs");
-        assert_eq!(telling(&[outline("b"), outline("d")], &[bare(), bare()]), None);
-        assert!(telling(&[bare(), bare()], &[(Some(404), Vec::new()), (Some(404), Vec::new())]).is_some());
+        assert_eq!(telling(&alike, &[bare(), bare()]), ["/data differs"]);
+        assert_eq!(telling(&[outline("b"), outline("d")], &[bare(), bare()]), none);
+        let absent = || (Some(404), Vec::new());
+        assert_eq!(telling(&[bare(), bare()], &[absent(), absent()]), ["HTTP 401 against HTTP 404"]);
+        let coded = || (Some(401), vec![("/code".to_owned(), "404".to_owned())]);
+        assert_eq!(telling(&alike, &[coded(), coded()]), ["/code differs", "/data differs"]);
     }
 }

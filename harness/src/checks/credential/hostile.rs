@@ -117,7 +117,7 @@ pub(super) fn add(checks: &mut Checks<'_>) {
                         let did = format!("logged in as `{name}` with the secret `{secret}`");
                         cx.must_refuse(&answer, &did)?;
                         if answer.verdict == Verdict::Broken {
-                            return Err(cx.found(&did, &judge::describe_refusal(cx.scheme), &answer));
+                            cx.found(&did, &judge::describe_refusal(cx.scheme), &answer)?;
                         }
                     }
                 }

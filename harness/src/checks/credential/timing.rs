@@ -60,7 +60,7 @@ fn compare(cx: &mut Context<'_>) -> Result<(), Stop> {
     let exchanges: Vec<_> = last.into_iter().flatten().collect();
     let did = "logged in with wrong secrets, by turns for known and for unknown names";
     let got = told(&gap, "known names and");
-    Err(cx.finding(did, "refusals that take the same time", &got, &exchanges).into())
+    cx.found_in(did, "refusals that take the same time", &got, &exchanges)
 }
 
 fn refusal<'t>(cx: &mut Context<'t>, actor: &Actor, side: Side) -> Result<Answer<'t>, Stop> {

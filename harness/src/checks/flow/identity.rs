@@ -30,7 +30,7 @@ pub(in crate::checks) fn says_who(cx: &Context<'_>, caller: &Actor, answer: &Ans
         };
         if wrong {
             let did = format!("asked {} as {expected}", operation.name);
-            return Err(cx.found(&did, &format!("{pointer} to name the caller: {expected}"), answer));
+            cx.found(&did, &format!("{pointer} to name the caller: {expected}"), answer)?;
         }
     }
     Ok(())
@@ -67,7 +67,7 @@ pub(super) fn own_login(cx: &mut Context<'_>) -> Result<(), Stop> {
             let got = format!("first {}, then {}", shown(known), shown(&names));
             let exchanges = [&first.answer.exchange, &session.answer.exchange].map(std::sync::Arc::clone);
             let did = "logged one account in several times, and another one in between";
-            return Err(cx.finding(did, "the same account each time", &got, &exchanges).into());
+            cx.found_in(did, "the same account each time", &got, &exchanges)?;
         }
     }
     Ok(())
@@ -84,13 +84,15 @@ fn told_apart(
         return Ok(());
     }
     let empty = ["null", "\"\"", "0"];
-    let same = known.iter().find(|(name, value)| {
+    let same = known.iter().filter(|(name, value)| {
         name.starts_with("claim ") && names.get(*name) == Some(value) && !empty.contains(&value.as_str())
     });
-    let Some((name, value)) = same else { return Ok(()) };
-    let got = format!("the {name} is {value} for both");
-    let exchanges = [&first.answer.exchange, &second.answer.exchange].map(std::sync::Arc::clone);
-    Err(cx.finding("logged two wallets in", "tokens that tell them apart", &got, &exchanges).into())
+    for (name, value) in same {
+        let got = format!("the {name} is {value} for both");
+        let exchanges = [&first.answer.exchange, &second.answer.exchange].map(std::sync::Arc::clone);
+        cx.found_in("logged two wallets in", "tokens that tell them apart", &got, &exchanges)?;
+    }
+    Ok(())
 }
 
 /// What names the account of a session: claims of its token, and members of what operations answer to it.
@@ -135,11 +137,11 @@ pub(super) fn one_after_the_other(cx: &mut Context<'_>, name: &str) -> Result<()
         let told = who(&answer);
         let foreign =
             |value: &String| names.iter().any(|marks| marks.contains(value)) && !names[turn].contains(value);
-        if let Some((member, value)) = told.iter().find(|(_, value)| foreign(value)) {
+        for (member, value) in told.iter().filter(|(_, value)| foreign(value)) {
             let did = format!("asked {name} for {} accounts, one after the other", sessions.len());
             let got = format!("{member} is {value}, which names another account: {}", answer.exchange.got());
             let exchange = std::slice::from_ref(&answer.exchange);
-            return Err(cx.finding(&did, "an answer about the caller", &got, exchange).into());
+            cx.found_in(&did, "an answer about the caller", &got, exchange)?;
         }
     }
     Ok(())
@@ -186,15 +188,16 @@ pub(super) fn says_no_more(cx: &mut Context<'_>) -> Result<(), Stop> {
         return Ok(());
     };
     // What differs from one login to the next may well count or name sessions.
-    let changed =
-        first.iter().filter(|(_, value)| value.is_array() || value.is_object()).find(|(claim, value)| {
-            let now = left.claims.get(*claim);
-            now == right.claims.get(*claim) && now != Some(*value)
-        });
-    let Some((claim, value)) = changed else { return Ok(()) };
-    let now = left.claims.get(claim).map_or_else(|| "absent".to_owned(), ToString::to_string);
-    let got = format!("`{claim}` was {value} at the account's first login and is {now}");
-    let exchange = std::slice::from_ref(&again.answer.exchange);
-    let did = "logged an account in before and after others";
-    Err(cx.finding(did, "a token that says the same of its account", &got, exchange).into())
+    for (claim, value) in first.iter().filter(|(_, value)| value.is_array() || value.is_object()) {
+        let now = left.claims.get(claim);
+        if now != right.claims.get(claim) || now == Some(value) {
+            continue;
+        }
+        let now = now.map_or_else(|| "absent".to_owned(), ToString::to_string);
+        let got = format!("`{claim}` was {value} at the account's first login and is {now}");
+        let exchange = std::slice::from_ref(&again.answer.exchange);
+        let did = "logged an account in before and after others";
+        cx.found_in(did, "a token that says the same of its account", &got, exchange)?;
+    }
+    Ok(())
 }

@@ -23,7 +23,7 @@ pub(super) fn add(checks: &mut Checks<'_>) {
             cx.control(&out, "the logout")?;
             let again = cx.log_out(&session)?;
             if again.verdict == Verdict::Broken && again.exchange.outcome.is_ok() {
-                return Err(cx.found("logged out twice", "any answer but a server error", &again));
+                cx.found("logged out twice", "any answer but a server error", &again)?;
             }
             Ok(())
         },

@@ -38,10 +38,10 @@ pub(super) fn add(checks: &mut Checks<'_>) {
                 let answer = cx.send(operation, &draft)?;
                 let did = format!("sent a right login with Accept: {accept}");
                 cx.must_accept_like_plain(&answer, &actor, &did)?;
-                if !answer.exchange.declares_json() {
+                if answer.accepted() && !answer.exchange.declares_json() {
                     let got = answer.exchange.header("content-type").unwrap_or("no Content-Type").to_owned();
                     let expected = "an answer in JSON that says so";
-                    return Err(cx.finding(&did, expected, &got, &[answer.exchange]).into());
+                    cx.found_in(&did, expected, &got, &[answer.exchange])?;
                 }
             }
             Ok(())

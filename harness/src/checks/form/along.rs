@@ -28,12 +28,11 @@ pub(super) fn add(checks: &mut Checks<'_>, operation: &Operation) {
             let along = members_along(cx, operation, &draft);
             way.add(&mut draft, &along);
             let answer = cx.send(operation, &draft)?;
-            let taken = taken_over(&along, &answer).or_else(|| claims_taken(&along, &answer));
-            if let Some(taken) = taken {
+            for taken in [taken_over(&along, &answer), claims_taken(&along, &answer)].concat() {
                 let did = format!("asked {name} with everything right and {} along", way.what());
                 let got = format!("{taken}; {}", answer.exchange.got());
                 let expected = "an answer in which nothing of it stands";
-                return Err(cx.finding(&did, expected, &got, &[answer.exchange]).into());
+                cx.found_in(&did, expected, &got, std::slice::from_ref(&answer.exchange))?;
             }
         }
         Ok(())
@@ -120,16 +119,16 @@ fn members_along(cx: &mut Context<'_>, operation: &Operation, draft: &Draft) -> 
 }
 
 /// What of it stands in an answer where the server should speak: in a documented member, or as the way to go.
-fn taken_over(along: &[Along], answer: &Answer<'_>) -> Option<String> {
+fn taken_over(along: &[Along], answer: &Answer<'_>) -> Vec<String> {
     let body = answer.exchange.json.as_ref();
     let at = |pointer: &str| body.and_then(|body| body.pointer(pointer));
-    let member = along.iter().find_map(|one| {
+    let redirect = answer.operation.success_field(Role::Redirect).map(|field| field.at.to_string());
+    let members = along.iter().filter(|one| one.at != redirect).filter_map(|one| {
         let pointer = one.at.as_deref()?;
         (at(pointer) == Some(&one.value)).then(|| format!("{pointer} is {}", one.value))
     });
-    let redirect = answer.operation.success_field(Role::Redirect).map(|field| field.at.to_string());
-    let away = redirect.and_then(|pointer| {
-        let text = at(&pointer)?.as_str()?;
+    let away = redirect.as_ref().and_then(|pointer| {
+        let text = at(pointer)?.as_str()?;
         text.contains("elsewhere.example").then(|| format!("{pointer} is `{text}`"))
     });
     let location = answer
@@ -137,13 +136,14 @@ fn taken_over(along: &[Along], answer: &Answer<'_>) -> Option<String> {
         .header("location")
         .filter(|value| value.contains("elsewhere.example"))
         .map(|value| format!("the header Location is {value}"));
-    member.or(away).or(location)
+    members.chain(away).chain(location).collect()
 }
 
-/// Which claim of the access token has the value that was sent along.
-fn claims_taken(along: &[Along], answer: &Answer<'_>) -> Option<String> {
-    let jwt = Jwt::read(&answer.text(Role::AccessToken)?)?;
-    let taken = |one: &&Along| jwt.claims.get(&one.name) == Some(&one.value);
-    let one = along.iter().filter(|one| one.claim).find(taken)?;
-    Some(format!("the token's claim `{}` is {}", one.name, one.value))
+/// Which claims of the access token have the values that were sent along.
+fn claims_taken(along: &[Along], answer: &Answer<'_>) -> Vec<String> {
+    let Some(jwt) = answer.text(Role::AccessToken).and_then(|token| Jwt::read(&token)) else {
+        return Vec::new();
+    };
+    let taken = along.iter().filter(|one| one.claim && jwt.claims.get(&one.name) == Some(&one.value));
+    taken.map(|one| format!("the token's claim `{}` is {}", one.name, one.value)).collect()
 }

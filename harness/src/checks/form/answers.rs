@@ -23,7 +23,7 @@ pub(super) fn add(checks: &mut Checks<'_>, operation: &Operation) {
             .add(Group::Form, &sentence, &["common.form.success-body", &anchor], move |cx| {
                 let wanted = if is_code { is_success_but_for_its_code } else { is_accepted };
                 for answer in answers_that(cx, &operation_name, wanted)? {
-                    member.judge(cx, &answer)?;
+                    member.judge(cx, &answer, &asked(&operation_name))?;
                 }
                 Ok(())
             })
@@ -53,7 +53,7 @@ pub(super) fn add(checks: &mut Checks<'_>, operation: &Operation) {
             if !allowed.iter().any(|pattern| pattern.matches(status)) {
                 let expected =
                     allowed.iter().map(|pattern| format!("HTTP {pattern}")).collect::<Vec<_>>().join(" or ");
-                return Err(cx.found(&asked(&operation_name), &expected, &answer));
+                cx.found(&asked(&operation_name), &expected, &answer)?;
             }
         }
         Ok(())
@@ -66,7 +66,7 @@ pub(super) fn add(checks: &mut Checks<'_>, operation: &Operation) {
                 let got =
                     answer.exchange.header("content-type").unwrap_or("no Content-Type at all").to_owned();
                 let expected = "Content-Type: application/json, with or without parameters";
-                return Err(cx.finding(&asked(&operation_name), expected, &got, &[answer.exchange]).into());
+                cx.found_in(&asked(&operation_name), expected, &got, &[answer.exchange])?;
             }
         }
         Ok(())
@@ -85,12 +85,13 @@ fn whole(checks: &mut Checks<'_>, operation: &Operation, skeleton: Value) {
                 let body = answer.exchange.json.clone().unwrap_or_default();
                 if !judge::says_success(cx.scheme, &answer.exchange) {
                     let expected = judge::describe_success(cx.scheme, answer.operation);
-                    return Err(cx.found(&asked(&name), &expected, &answer));
+                    cx.found(&asked(&name), &expected, &answer)?;
                 }
-                if let Some((pointer, problem)) = schema.complaints(&body).first() {
+                for (pointer, problem) in schema.complaints(&body) {
                     let expected = format!("a body as {} says", answer.operation.success.schema);
-                    let got = format!("{}: {problem}; {}", place(pointer), answer.exchange.got());
-                    return Err(cx.finding(&asked(&name), &expected, &got, &[answer.exchange]).into());
+                    let got = format!("{}: {problem}; {}", place(&pointer), answer.exchange.got());
+                    let exchange = std::slice::from_ref(&answer.exchange);
+                    cx.found_in(&asked(&name), &expected, &got, exchange)?;
                 }
             }
             Ok(())
@@ -119,11 +120,7 @@ pub(super) fn redirects(checks: &mut Checks<'_>) {
                         .value(Role::Redirect)
                         .is_some_and(|value| value.as_str().is_some_and(|text| !text.is_empty()))
                     {
-                        return Err(cx.found(
-                            "logged an ordinary account in",
-                            "no redirect, or null",
-                            &answer,
-                        ));
+                        cx.found("logged an ordinary account in", "no redirect, or null", &answer)?;
                     }
                 }
                 Ok(())

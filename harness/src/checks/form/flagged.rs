@@ -2,7 +2,7 @@
 
 use super::place;
 use crate::check::{Checks, Group};
-use crate::checks::credential::enumeration::{difference, wrong_secret};
+use crate::checks::credential::enumeration::{differences, wrong_secret};
 use crate::context::{Answer, Context};
 use crate::finding::Stop;
 use crate::judge;
@@ -55,31 +55,32 @@ fn like_any_other(cx: &mut Context<'_>) -> Result<(), Stop> {
     let usual = cx.session()?;
     let answer = login_of(cx)?;
     cx.must_accept(&answer, DID)?;
+    if !answer.accepted() {
+        return Ok(());
+    }
     let success = &answer.operation.success;
     let status = answer.exchange.status().unwrap_or_default();
     let body = answer.exchange.json.clone().unwrap_or_default();
     if !success.status.iter().any(|pattern| pattern.matches(status))
         || !judge::code_says_success(cx.scheme, &body)
     {
-        return Err(cx.found(DID, &judge::describe_success(cx.scheme, answer.operation), &answer));
+        cx.found(DID, &judge::describe_success(cx.scheme, answer.operation), &answer)?;
     }
     let Some(schema) = cx.scheme.schema(&success.schema) else { return Ok(()) };
     // What is wrong with every login is said by the checks of logins.
-    let of = |body: &Value| schema.complaints(body).into_iter().collect::<Vec<_>>();
-    let known = of(&usual.answer.exchange.json.clone().unwrap_or_default());
+    let known = schema.complaints(&usual.answer.exchange.json.clone().unwrap_or_default());
     let redirect = redirect_of(&answer).map(|(pointer, _)| pointer);
-    let own = of(&body).into_iter().find(|(pointer, problem)| {
-        !known.iter().any(|(at, other)| at == pointer && other == problem)
-            && redirect.as_ref() != Some(pointer)
-    });
-    match own {
-        None => Ok(()),
-        Some((pointer, problem)) => {
-            let expected = format!("a body as {} says", success.schema);
-            let got = format!("{}: {problem}; {}", place(&pointer), answer.exchange.got());
-            Err(cx.finding(DID, &expected, &got, &[answer.exchange]).into())
+    for (pointer, problem) in schema.complaints(&body) {
+        if known.iter().any(|(at, other)| *at == pointer && *other == problem)
+            || redirect.as_ref() == Some(&pointer)
+        {
+            continue;
         }
+        let expected = format!("a body as {} says", success.schema);
+        let got = format!("{}: {problem}; {}", place(&pointer), answer.exchange.got());
+        cx.found_in(DID, &expected, &got, std::slice::from_ref(&answer.exchange))?;
     }
+    Ok(())
 }
 
 /// The place of the redirect in an answer, and what stands there.
@@ -92,16 +93,13 @@ fn text_or_null(cx: &mut Context<'_>) -> Result<(), Stop> {
     let usual = cx.session()?.answer;
     let marked = login_of(cx)?;
     for (answer, did) in [(usual, "logged an ordinary account in"), (marked, DID)] {
-        if let Some((pointer, value)) = redirect_of(&answer)
-            && !(value.is_string() || value.is_null())
-        {
+        let Some((pointer, value)) = redirect_of(&answer) else { continue };
+        if !(value.is_string() || value.is_null()) {
             let got = format!("{pointer} is {value}; {}", answer.exchange.got());
             let expected = format!("{pointer} as a string or null, or no such member");
-            return Err(cx.finding(did, &expected, &got, &[answer.exchange]).into());
+            cx.found_in(did, &expected, &got, std::slice::from_ref(&answer.exchange))?;
         }
-        if let Some((_, value)) = redirect_of(&answer) {
-            tells_no_token(cx, &answer, &value)?;
-        }
+        tells_no_token(cx, &answer, &value)?;
     }
     Ok(())
 }
@@ -113,9 +111,7 @@ fn tells_no_token(cx: &Context<'_>, answer: &Answer<'_>, redirect: &Value) -> Re
     let tokens = [Role::AccessToken, Role::RefreshToken].into_iter().filter_map(|role| answer.text(role));
     let telling = tokens.into_iter().any(|token| token.len() >= 8 && text.contains(&token));
     if telling {
-        let expected = "a redirect without tokens";
-        let exchange = std::slice::from_ref(&answer.exchange);
-        return Err(cx.finding(DID, expected, &answer.exchange.got(), exchange).into());
+        cx.found(DID, "a redirect without tokens", answer)?;
     }
     Ok(())
 }
@@ -135,7 +131,7 @@ fn not_sticky(cx: &mut Context<'_>) -> Result<(), Stop> {
         let did = "logged in an account that the profile marks, and then an ordinary one";
         let expected = "the ordinary one to be sent nowhere, as before";
         let got = usual.exchange.got();
-        return Err(cx.finding(did, expected, &got, &[marked.exchange, usual.exchange]).into());
+        cx.found_in(did, expected, &got, &[marked.exchange, usual.exchange])?;
     }
     Ok(())
 }
@@ -149,12 +145,11 @@ fn refused_alike(cx: &mut Context<'_>) -> Result<(), Stop> {
     cx.must_refuse(&answer, "logged an account that the profile marks in with a random secret")?;
     let usual = [wrong_secret(cx, &usual.identifier)?, wrong_secret(cx, &usual.identifier)?];
     let marked = [wrong_secret(cx, &marked.identifier)?, wrong_secret(cx, &marked.identifier)?];
-    if let Some(what) = difference(cx, usual.each_ref(), marked.each_ref()) {
-        let ([usual, _], [marked, _]) = (usual, marked);
-        let got = format!("{what}: {} against {}", usual.exchange.got(), marked.exchange.got());
+    for what in differences(cx, usual.each_ref(), marked.each_ref()) {
+        let [usual, marked] = [&usual[0], &marked[0]].map(|answer| answer.exchange.clone());
+        let got = format!("{what}: {} against {}", usual.got(), marked.got());
         let did = "sent wrong secrets of an ordinary account and of one that the profile marks";
-        let expected = "the same status and the same body";
-        return Err(cx.finding(did, expected, &got, &[usual.exchange, marked.exchange]).into());
+        cx.found_in(did, "the same status and the same body", &got, &[usual, marked])?;
     }
     Ok(())
 }

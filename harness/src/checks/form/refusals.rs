@@ -8,7 +8,6 @@ use crate::finding::Stop;
 use crate::judge::{self, Verdict};
 use countersign_spec::{Auth, Level, Operation, Role, Schema, Step};
 use serde_json::Value;
-use std::sync::Arc;
 
 /// A refusal is told in the documented envelope, with an allowed status, and never looks like a success.
 pub(super) fn add(checks: &mut Checks<'_>, operation: &Operation) {
@@ -26,7 +25,7 @@ pub(super) fn add(checks: &mut Checks<'_>, operation: &Operation) {
                 let answer = refused(cx, &operation_name)?;
                 // What is no JSON object is found by the check of the whole.
                 if answer.exchange.json.as_ref().is_some_and(Value::is_object) {
-                    member.judge_refusal(cx, &answer)?;
+                    member.judge(cx, &answer, &refused_how(&operation_name))?;
                 }
                 Ok(())
             })
@@ -43,29 +42,22 @@ pub(super) fn add(checks: &mut Checks<'_>, operation: &Operation) {
             &["common.form.failure-body", "common.form.failure-is-no-success", &anchor],
             move |cx| {
                 let answer = refused(cx, &operation_name)?;
-                let expected = judge::describe_refusal(cx.scheme);
+                let (did, expected) = (refused_how(&operation_name), judge::describe_refusal(cx.scheme));
                 let Some(body) = &answer.exchange.json else {
-                    return Err(cx.found(&refused_how(&operation_name), &expected, &answer));
+                    return cx.found(&did, &expected, &answer);
                 };
                 let schema = Schema::compile("failure", skeleton.clone()).map_err(Stop::Inconclusive)?;
-                if let Some((pointer, problem)) = schema.complaints(body).first() {
-                    let got = format!("{}: {problem}; {}", place(pointer), answer.exchange.got());
-                    let exchange = Arc::clone(&answer.exchange);
-                    return Err(cx
-                        .finding(&refused_how(&operation_name), &expected, &got, &[exchange])
-                        .into());
+                for (pointer, problem) in schema.complaints(body) {
+                    let got = format!("{}: {problem}; {}", place(&pointer), answer.exchange.got());
+                    cx.found_in(&did, &expected, &got, std::slice::from_ref(&answer.exchange))?;
                 }
                 if judge::code_says_success(cx.scheme, body) {
-                    return Err(cx.found(&refused_how(&operation_name), &expected, &answer));
+                    return cx.found(&did, &expected, &answer);
                 }
                 if cx.scheme.envelope.code_is_status {
                     let code = cx.scheme.envelope.code.first().and_then(|pointer| body.pointer(pointer));
                     if code.and_then(Value::as_i64) != answer.exchange.status().map(i64::from) {
-                        return Err(cx.found(
-                            &refused_how(&operation_name),
-                            "the code to equal the HTTP status",
-                            &answer,
-                        ));
+                        cx.found(&did, "the code to equal the HTTP status", &answer)?;
                     }
                 }
                 Ok(())
@@ -79,11 +71,8 @@ pub(super) fn add(checks: &mut Checks<'_>, operation: &Operation) {
         let answer = refused(cx, &operation_name)?;
         let status = answer.exchange.status().unwrap_or_default();
         if !cx.scheme.envelope.failure_status.iter().any(|pattern| pattern.matches(status)) {
-            return Err(cx.found(
-                &refused_how(&operation_name),
-                &judge::describe_refusal(cx.scheme),
-                &answer,
-            ));
+            let expected = judge::describe_refusal(cx.scheme);
+            cx.found(&refused_how(&operation_name), &expected, &answer)?;
         }
         Ok(())
     });
@@ -98,8 +87,7 @@ pub(super) fn add(checks: &mut Checks<'_>, operation: &Operation) {
                 let got =
                     answer.exchange.header("content-type").unwrap_or("no Content-Type at all").to_owned();
                 let expected = "Content-Type: application/json, with or without parameters";
-                let exchange = Arc::clone(&answer.exchange);
-                return Err(cx.finding(&refused_how(&operation_name), expected, &got, &[exchange]).into());
+                cx.found_in(&refused_how(&operation_name), expected, &got, &[answer.exchange])?;
             }
             Ok(())
         })
@@ -127,7 +115,7 @@ fn without_token(checks: &mut Checks<'_>, operation: &Operation) {
             };
             if (300..400).contains(&status) || !says_why(cx, &answer) {
                 let did = format!("asked {name} without a token");
-                return Err(cx.found(&did, "a refusal that says why, and no redirect", &answer));
+                cx.found(&did, "a refusal that says why, and no redirect", &answer)?;
             }
             Ok(())
         })
@@ -168,15 +156,8 @@ fn headers_of_refusal(checks: &mut Checks<'_>, operation: &Operation) {
         checks.add(Group::Form, &sentence, &[format!("{prefix}{header}")], move |cx| {
             let answer = refused(cx, &name)?;
             if answer.exchange.status() == Some(401) && answer.exchange.header(&header).is_none() {
-                let exchange = Arc::clone(&answer.exchange);
-                return Err(cx
-                    .finding(
-                        &refused_how(&name),
-                        &format!("a header {header}"),
-                        "no such header",
-                        &[exchange],
-                    )
-                    .into());
+                let expected = format!("a header {header}");
+                cx.found_in(&refused_how(&name), &expected, "no such header", &[answer.exchange])?;
             }
             Ok(())
         });
@@ -195,18 +176,6 @@ fn family_of(operation: &Operation) -> &'static str {
 
 fn refused_how(operation: &str) -> String {
     format!("asked {operation} with a wrong proof or token")
-}
-
-impl Member {
-    fn judge_refusal(&self, cx: &Context<'_>, answer: &Answer<'_>) -> Result<(), Stop> {
-        self.judge(cx, answer).map_err(|stop| match stop {
-            Stop::Found(mut finding) => {
-                finding.did = refused_how(&answer.operation.name);
-                Stop::Found(finding)
-            }
-            other => other,
-        })
-    }
 }
 
 /// A refusal of an operation, for its form; whether it is refused at all is another check's affair.

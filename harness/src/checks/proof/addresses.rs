@@ -33,6 +33,9 @@ pub(super) fn add(checks: &mut Checks<'_>) {
                     Ok(operation) => {
                         let answer = cx.ask_challenge(operation, &actor)?;
                         cx.must_accept(&answer, &format!("asked for a challenge for {}", actor.address))?;
+                        if !answer.accepted() {
+                            return Ok(());
+                        }
                         answer.text(Role::Challenge)
                     }
                     Err(_) => None,
@@ -40,6 +43,9 @@ pub(super) fn add(checks: &mut Checks<'_>) {
                 let attempt = cx.attempt_with(&actor, challenge);
                 let answer = cx.send_attempt(&attempt)?;
                 cx.must_accept(&answer, &format!("logged in as {}", actor.address))?;
+                if !answer.accepted() {
+                    return Ok(());
+                }
                 let session = Context::session_of(&actor, answer);
                 one_account(cx, &session)
             })
@@ -116,7 +122,7 @@ fn one_account<'t>(cx: &mut Context<'t>, written: &Session<'t>) -> Result<(), St
             let did = "logged one wallet in with its address written in two ways";
             let got = format!("`{claim}` is {before} for one and {now} for the other");
             let exchanges = [&plain.answer.exchange, &written.answer.exchange].map(std::sync::Arc::clone);
-            return Err(cx.finding(did, "the same account in both tokens", &got, &exchanges).into());
+            cx.found_in(did, "the same account in both tokens", &got, &exchanges)?;
         }
     }
     Ok(())

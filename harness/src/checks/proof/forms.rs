@@ -177,7 +177,7 @@ fn one_account(checks: &mut Checks<'_>) {
             if told[0] != told[1] {
                 let got = format!("{:?}, then {:?}", told[0], told[1]);
                 let did = "logged one wallet in with its address in lower case, then with its checksum";
-                return Err(cx.finding(did, "tokens that name the same account", &got, &exchanges).into());
+                cx.found_in(did, "tokens that name the same account", &got, &exchanges)?;
             }
             Ok(())
         },

@@ -90,7 +90,7 @@ fn race(cx: &mut Context<'_>) -> Result<(), Stop> {
             format!("{successors} different successors, of which two were refreshed in turns, twice each");
         let did = format!("exchanged one refresh token {CALLERS} times at the same moment");
         let exchanges = [one, other, &last].map(|session| session.answer.exchange.clone());
-        return Err(cx.finding(&did, "one successor that goes on, whoever asks", &got, &exchanges).into());
+        cx.found_in(&did, "one successor that goes on, whoever asks", &got, &exchanges)?;
     }
     Ok(())
 }

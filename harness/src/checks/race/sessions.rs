@@ -135,10 +135,8 @@ fn first_logins(cx: &mut Context<'_>) -> Result<(), Stop> {
                 let got = format!("an answer that says {seen:?}, while a later login says {right:?}");
                 let did =
                     format!("logged a new wallet in for the first time, {CALLERS} times at the same moment");
-                let exchanges = [answer.exchange.clone(), settled.exchange];
-                return Err(cx
-                    .finding(&did, "one account, whichever login was first", &got, &exchanges)
-                    .into());
+                let exchanges = [answer.exchange.clone(), settled.exchange.clone()];
+                cx.found_in(&did, "one account, whichever login was first", &got, &exchanges)?;
             }
         }
     }
@@ -171,11 +169,11 @@ fn one_name(cx: &mut Context<'_>) -> Result<(), Stop> {
                 "logged {CALLERS} new wallets in under one name at the same moment, and asked as one that was let in"
             );
             cx.must_accept(&used, &did)?;
-            if owner.replace(actor).is_some() {
+            if used.accepted() && owner.replace(actor).is_some() {
                 let did = format!(
                     "logged {CALLERS} new wallets in under one name at the same moment, and asked as each that was let in"
                 );
-                return Err(cx.found(&did, "one of them to have the name", &used));
+                cx.found(&did, "one of them to have the name", &used)?;
             }
         }
     }
@@ -255,9 +253,9 @@ fn refresh_against_logout(cx: &mut Context<'_>) -> Result<(), Stop> {
             if let Some(live) = alive(cx, sink, &next)? {
                 let did = "refreshed a session at the moment of its logout, and used what the refresh gave";
                 let expected = "no live successor of a session that was logged out";
-                let exchanges = [next.answer.exchange, logout.exchange, live.exchange];
+                let exchanges = [next.answer.exchange, logout.exchange.clone(), live.exchange];
                 let got = cx.secrets.hide(&exchanges[2].got());
-                return Err(cx.finding(did, expected, &got, &exchanges).into());
+                cx.found_in(did, expected, &got, &exchanges)?;
             }
         }
     }
@@ -310,9 +308,7 @@ fn refreshes_apart(cx: &mut Context<'_>) -> Result<(), Stop> {
                 let got = format!("an answer that says {seen:?} in place of {:?}", alone[index % 2]);
                 let did = format!("refreshed sessions of two accounts, {} at the same moment", CALLERS / 2);
                 let exchange = std::slice::from_ref(&answer.exchange);
-                return Err(cx
-                    .finding(&did, "each answer to speak of its own account", &got, exchange)
-                    .into());
+                cx.found_in(&did, "each answer to speak of its own account", &got, exchange)?;
             }
         }
     }

@@ -42,13 +42,12 @@ pub(super) fn add(checks: &mut Checks<'_>) {
                     }
                     let next = Context::session_of(&mine.actor, answer);
                     let did = format!("refreshed with the own refresh token beside {what}");
-                    same_account(cx, &mine, &next, &did)?;
+                    if !same_account(cx, &mine, &next, &did)? {
+                        continue;
+                    }
                     if next.access.is_some() && next.access == theirs.access {
-                        return Err(cx.found(
-                            &did,
-                            "tokens of the refresh token's account, or a refusal",
-                            &next.answer,
-                        ));
+                        let expected = "tokens of the refresh token's account, or a refusal";
+                        cx.found(&did, expected, &next.answer)?;
                     }
                 }
                 Ok(())

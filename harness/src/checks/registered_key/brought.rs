@@ -143,7 +143,8 @@ fn beside_the_signed(cx: &mut Context<'_>) -> Result<(), Stop> {
         let did =
             format!("logged in with another key as {place} than in the signed text, and signed with it");
         cx.must_refuse(&answer, &did)?;
-        if accepted {
+        // Where the other key is the registered one, that of the text is not.
+        if accepted && !answer.accepted() {
             let draft = cx.authorized(operation, &session);
             let answer = cx.send(operation, &draft)?;
             let did =
@@ -170,7 +171,7 @@ const SPOILT: [(&str, Spoil); 4] = [
 ];
 
 fn refused_login(cx: &mut Context<'_>) -> Result<(), Stop> {
-    let (operation, owner) = signed_use(cx)?;
+    let (operation, mut owner) = signed_use(cx)?;
     for (what, spoil) in SPOILT {
         let mut thief = owner.actor.clone();
         thief.login_key = LoginKey::random(&mut cx.rng);
@@ -181,10 +182,18 @@ fn refused_login(cx: &mut Context<'_>) -> Result<(), Stop> {
         let answer = cx.send(operation, &draft)?;
         let did = format!("was refused a login with {what}, then signed a request with that login's key");
         cx.must_refuse(&answer, &did)?;
+        if answer.accepted() {
+            // The owner's key is gone, until the owner's next login.
+            owner = cx.log_in(&owner.actor)?;
+            continue;
+        }
         let draft = cx.authorized(operation, &owner);
         let answer = cx.send(operation, &draft)?;
         let did = format!("asked as the owner after somebody was refused a login with {what}");
         cx.must_accept(&answer, &did)?;
+        if !answer.accepted() {
+            owner = cx.log_in(&owner.actor)?;
+        }
     }
     // Several of them in a row must not keep the owner out.
     let attempt = cx.attempt(&owner.actor)?;

@@ -47,7 +47,7 @@ pub(super) fn add(checks: &mut Checks<'_>) {
                 idle.as_millis()
             );
             let exchanges: Vec<_> = cx.log.iter().rev().take(1).cloned().collect();
-            Err(cx.finding(did, expected, &got, &exchanges).into())
+            cx.found_in(did, expected, &got, &exchanges)
         },
     );
     if has_sink(checks.scheme) {

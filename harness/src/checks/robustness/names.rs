@@ -72,12 +72,14 @@ fn named_like_programs(cx: &mut Context<'_>) -> Result<(), Stop> {
         let answer = cx.send_attempt(&attempt)?;
         let did = format!("logged a wallet in under the name `{name}`");
         if answer.verdict == Verdict::Broken {
-            return Err(cx.found(&did, &judge::describe_refusal(cx.scheme), &answer));
+            cx.found(&did, &judge::describe_refusal(cx.scheme), &answer)?;
+            continue;
         }
         let accepted = answer.accepted();
         let told = answer.text(Role::Identifier);
         if accepted && told.as_ref().is_some_and(|told| told != name) {
-            return Err(cx.found(&did, &format!("an answer that names `{name}` letter by letter"), &answer));
+            cx.found(&did, &format!("an answer that names `{name}` letter by letter"), &answer)?;
+            continue;
         }
         let session = Context::session_of(&actor, answer);
         for operation in cx.scheme.operations.iter().filter(|operation| operation.auth == Auth::Signed) {
@@ -89,14 +91,17 @@ fn named_like_programs(cx: &mut Context<'_>) -> Result<(), Stop> {
             let did = format!("{did}, then asked for {} in that name", operation.name);
             if accepted {
                 cx.must_accept(&answer, &did)?;
+                if !answer.accepted() {
+                    continue;
+                }
                 let told = answer.text(Role::Identifier);
                 let lost = name == UNICODE && !is_kept(&answer, &cx.scheme.envelope, &notes);
                 if lost || told.is_some_and(|told| told != name) || is_escaped(&answer.exchange.text()) {
                     let expected = "an answer that holds what was sent, letter by letter";
-                    return Err(cx.found(&did, expected, &answer));
+                    cx.found(&did, expected, &answer)?;
                 }
             } else if answer.verdict == Verdict::Broken {
-                return Err(cx.found(&did, &judge::describe_refusal(cx.scheme), &answer));
+                cx.found(&did, &judge::describe_refusal(cx.scheme), &answer)?;
             }
         }
     }

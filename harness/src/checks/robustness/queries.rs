@@ -49,14 +49,14 @@ fn odd(cx: &mut Context<'_>, name: &str) -> Result<(), Stop> {
             let answer = cx.send(operation, &draft)?;
             if answer.verdict == Verdict::Broken {
                 let did = format!("sent {what}");
-                return Err(cx.found(&did, &judge::describe_refusal(cx.scheme), &answer));
+                cx.found(&did, &judge::describe_refusal(cx.scheme), &answer)?;
             }
             let named = answer.text(Role::Identifier);
             let theirs = named.is_some_and(|name| name == other.identifier)
                 || answer.exchange.text().to_ascii_lowercase().contains(&other.wallet.lower_address());
             if answer.accepted() && theirs {
                 let did = format!("sent {what}, signed by one account and naming another");
-                return Err(cx.found(&did, "a refusal, or an answer about the account that signed", &answer));
+                cx.found(&did, "a refusal, or an answer about the account that signed", &answer)?;
             }
         }
     }

@@ -74,7 +74,7 @@ fn behind_a_refusal(cx: &mut Context<'_>) -> Result<(), Stop> {
             let did = format!("sent {what}, and a right login behind it on the same connection");
             let expected =
                 format!("{}, or a closed connection", judge::describe_success(cx.scheme, operation));
-            return Err(cx.found(&did, &expected, &answer));
+            cx.found(&did, &expected, &answer)?;
         }
     }
     if kept == 0 {

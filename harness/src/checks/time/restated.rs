@@ -44,9 +44,8 @@ pub(super) fn add(checks: &mut Checks<'_>) {
             if let Some(got) = differs {
                 let did = format!("refreshed a token {pause} s after its issue");
                 let got = format!("{got}; {}", answer.exchange.got());
-                return Err(cx
-                    .finding(&did, "the end that the new token has", &got, &[answer.exchange])
-                    .into());
+                let exchange = std::slice::from_ref(&answer.exchange);
+                cx.found_in(&did, "the end that the new token has", &got, exchange)?;
             }
         }
         if judged {

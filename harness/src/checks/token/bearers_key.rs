@@ -29,10 +29,8 @@ pub(super) fn add(checks: &mut Checks<'_>) {
                     let got =
                         format!("the token is signed with {what}, so that its bearer can make any other");
                     let did = "looked for the key of a token among what its account knows";
-                    let exchange = session.answer.exchange;
-                    return Err(cx
-                        .finding(did, "a key that only the server knows", &got, &[exchange])
-                        .into());
+                    let exchange = std::slice::from_ref(&session.answer.exchange);
+                    cx.found_in(did, "a key that only the server knows", &got, exchange)?;
                 }
             }
             if read {

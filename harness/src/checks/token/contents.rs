@@ -52,11 +52,8 @@ pub(super) fn add(checks: &mut Checks<'_>) {
                         asked = true;
                         if (said - claimed).abs() > 1 {
                             let did = format!("asked {} when the token ends", sink.name);
-                            return Err(cx.found(
-                                &did,
-                                &format!("the second that the token says, {claimed}"),
-                                &answer,
-                            ));
+                            let expected = format!("the second that the token says, {claimed}");
+                            cx.found(&did, &expected, &answer)?;
                         }
                     }
                 }
@@ -76,6 +73,10 @@ pub(super) fn add(checks: &mut Checks<'_>) {
             let session = cx.session()?;
             let jwt = access_jwt(&session)?;
             let clocks = Clocks::of(cx, &session);
+            let found = |expected: &str, got: &str| {
+                let exchange = std::slice::from_ref(&session.answer.exchange);
+                cx.found_in("logged in and read the token", expected, got, exchange)
+            };
             for claim in cx
                 .scheme
                 .tokens
@@ -88,15 +89,7 @@ pub(super) fn add(checks: &mut Checks<'_>) {
                 if let Some(at) = jwt.seconds(claim)
                     && let Some(away) = clocks.away(at)
                 {
-                    let got = format!("`{claim}` is {at}, {away}");
-                    return Err(cx
-                        .finding(
-                            "logged in and read the token",
-                            "times of issue that are now",
-                            &got,
-                            &[session.answer.exchange],
-                        )
-                        .into());
+                    found("times of issue that are now", &format!("`{claim}` is {at}, {away}"))?;
                 }
             }
             // RFC 7519 section 4.1.4 counts in seconds; a thousand times that ends with the civilisation that wrote it.
@@ -104,23 +97,16 @@ pub(super) fn add(checks: &mut Checks<'_>) {
                 && clocks.0.iter().all(|now| end.saturating_sub(*now) > CENTURY)
             {
                 let got = format!("`exp` is {end}, more than a hundred years ahead");
-                let expected = "an end that is counted in seconds and comes";
-                let did = "logged in and read the token";
-                return Err(cx.finding(did, expected, &got, &[session.answer.exchange]).into());
+                found("an end that is counted in seconds and comes", &got)?;
             }
             for claim in expiry_claims(cx) {
                 if let Some(at) = jwt.seconds(&claim)
                     && clocks.past(at)
                 {
-                    let got = format!("`{claim}` is {at}, which has passed");
-                    return Err(cx
-                        .finding(
-                            "logged in and read the token",
-                            "a token that has not expired yet",
-                            &got,
-                            &[session.answer.exchange],
-                        )
-                        .into());
+                    found(
+                        "a token that has not expired yet",
+                        &format!("`{claim}` is {at}, which has passed"),
+                    )?;
                 }
             }
             Ok(())
@@ -144,14 +130,8 @@ pub(super) fn add(checks: &mut Checks<'_>) {
                             };
                             let expected =
                                 format!("a claim `{claim}` in whole seconds since 1970, which clients read");
-                            return Err(cx
-                                .finding(
-                                    "logged in and read the token",
-                                    &expected,
-                                    &got,
-                                    &[session.answer.exchange],
-                                )
-                                .into());
+                            let exchange = std::slice::from_ref(&session.answer.exchange);
+                            cx.found_in("logged in and read the token", &expected, &got, exchange)?;
                         }
                     }
                     Ok(())
@@ -169,9 +149,7 @@ pub(super) fn add(checks: &mut Checks<'_>) {
                 let expected =
                     format!("a claim `{}` in seconds since 1970", expiry_claims(cx).join("` or `"));
                 let exchanges = [session.answer.exchange];
-                return Err(cx
-                    .finding("logged in and read the token", &expected, "no such claim", &exchanges)
-                    .into());
+                cx.found_in("logged in and read the token", &expected, "no such claim", &exchanges)?;
             }
             Ok(())
         });
@@ -180,14 +158,8 @@ pub(super) fn add(checks: &mut Checks<'_>) {
             let token = session.access.clone().unwrap_or_default();
             if Jwt::read(&token).is_none() {
                 let got = "it is not three base64url parts of which the first two hold JSON objects";
-                return Err(cx
-                    .finding(
-                        "logged in and read the token",
-                        "a JWT (RFC 7519)",
-                        got,
-                        &[session.answer.exchange],
-                    )
-                    .into());
+                let exchanges = [session.answer.exchange];
+                cx.found_in("logged in and read the token", "a JWT (RFC 7519)", got, &exchanges)?;
             }
             Ok(())
         });
@@ -199,17 +171,16 @@ pub(super) fn add(checks: &mut Checks<'_>) {
             let claims = Value::Object(jwt.claims.clone()).to_string();
             let secret = &session.actor.password;
             if secret.len() >= 4 && claims.contains(secret.as_str()) {
-                return Err(open_claims(cx, &session, "the password stands in its claims"));
+                open_claims(cx, &session, "the password stands in its claims")?;
             }
             let refresh = session.refresh.as_deref().filter(|refresh| refresh.len() >= 8);
             if refresh.is_some_and(|refresh| claims.contains(refresh)) {
-                return Err(open_claims(cx, &session, "the refresh token stands in its claims"));
+                open_claims(cx, &session, "the refresh token stands in its claims")?;
             }
             let telling = ["password", "passwd", "secret", "app_secret", "password_hash", "private_key"];
-            if let Some(name) =
-                jwt.claims.keys().find(|name| telling.contains(&name.to_ascii_lowercase().as_str()))
+            for name in jwt.claims.keys().filter(|name| telling.contains(&name.to_ascii_lowercase().as_str()))
             {
-                return Err(open_claims(cx, &session, &format!("it has a claim `{name}`")));
+                open_claims(cx, &session, &format!("it has a claim `{name}`"))?;
             }
         }
         Ok(())
@@ -245,14 +216,8 @@ pub(super) fn add(checks: &mut Checks<'_>) {
                         .join(", ")
                 );
                 let did = "logged two accounts in and read their tokens";
-                return Err(cx
-                    .finding(
-                        did,
-                        "claims that tell them apart",
-                        &got,
-                        &[mine.answer.exchange, theirs.answer.exchange],
-                    )
-                    .into());
+                let exchanges = [mine.answer.exchange, theirs.answer.exchange];
+                cx.found_in(did, "claims that tell them apart", &got, &exchanges)?;
             }
             Ok(())
         },
@@ -270,78 +235,78 @@ fn expiry_claims(cx: &Context<'_>) -> Vec<String> {
     cx.scheme.tokens.access.as_ref().map(|access| access.expiry_claims.clone()).unwrap_or_default()
 }
 
-/// Members and claims that speak of a lifetime must agree with the document and with each other.
-/// A secret that stands in the claims of a token.
-fn open_claims(cx: &Context<'_>, session: &Session<'_>, what: &str) -> Stop {
+/// Tells of a secret that stands in the claims of a token.
+fn open_claims(cx: &Context<'_>, session: &Session<'_>, what: &str) -> Result<(), Stop> {
     let got = format!("{what}, which everybody can read");
     let exchange = std::slice::from_ref(&session.answer.exchange);
-    cx.finding("logged in and read the token", "claims without secrets", &got, exchange).into()
+    cx.found_in("logged in and read the token", "claims without secrets", &got, exchange)
 }
 
 /// Seconds by which two times of one token may differ.
 const LEEWAY: i64 = 60;
 
+/// Members and claims that speak of a lifetime must agree with the document and with each other. What is found wrong by
+/// itself is compared with nothing else.
 fn stated_lifetime(cx: &Context<'_>, session: &Session<'_>) -> Result<(), Stop> {
     let Some(rule) = &cx.scheme.tokens.access else { return Ok(()) };
     let answer = &session.answer;
     let did = format!("asked {} and read the lifetime", answer.operation.name);
     let fail = |expected: String, got: String| {
-        Err(Stop::from(cx.finding(&did, &expected, &got, std::slice::from_ref(&answer.exchange))))
+        cx.found_in(&did, &expected, &got, std::slice::from_ref(&answer.exchange))
     };
-    let stated = answer.value(Role::ExpiresIn).and_then(|value| value.as_i64());
+    let mut stated = answer.value(Role::ExpiresIn).and_then(|value| value.as_i64());
     let documented = i64::try_from(rule.lifetime).unwrap_or(i64::MAX);
-    if let Some(stated) = stated
+    if let Some(wrong) = stated
         && !rule.lifetime_configurable
-        && stated != documented
+        && wrong != documented
     {
-        return fail(format!("{documented} seconds"), format!("{stated} seconds"));
+        fail(format!("{documented} seconds"), format!("{wrong} seconds"))?;
+        stated = None;
     }
-    if let (Some(access), Some(refresh)) =
-        (stated, answer.value(Role::RefreshExpiresIn).and_then(|value| value.as_i64()))
-        && refresh <= access
-    {
-        return fail(
+    let refresh_stated = answer.value(Role::RefreshExpiresIn).and_then(|value| value.as_i64());
+    let outlived = stated.zip(refresh_stated).filter(|(access, refresh)| refresh <= access);
+    if let Some((access, refresh)) = outlived {
+        fail(
             "a refresh token that outlives the access token".to_owned(),
             format!("{refresh} against {access} seconds"),
-        );
+        )?;
     }
-    if let (Some(refresh), Some(jwt)) = (
-        answer.value(Role::RefreshExpiresIn).and_then(|value| value.as_i64()),
-        session.refresh.as_deref().and_then(Jwt::read),
-    ) && let Some(lived) = lifetime_of(&jwt, &["exp".to_owned()], &["iat".to_owned()])
+    if let (Some(refresh), Some(jwt)) = (refresh_stated, session.refresh.as_deref().and_then(Jwt::read))
+        && let Some(lived) = lifetime_of(&jwt, &["exp".to_owned()], &["iat".to_owned()])
         && (lived - refresh).abs() > 1
     {
-        return fail(
+        fail(
             format!("a refresh token that lives the stated {refresh} seconds"),
             format!("exp - iat = {lived}"),
-        );
+        )?;
     }
     let Some(jwt) = session.access.as_deref().and_then(Jwt::read) else { return Ok(()) };
     if let (Some(access), Some(refresh)) = (
         jwt.seconds("exp"),
         session.refresh.as_deref().and_then(Jwt::read).and_then(|jwt| jwt.seconds("exp")),
     ) && refresh < access
+        && outlived.is_none()
     {
-        return fail(
+        fail(
             "a refresh token that outlives the access token".to_owned(),
             format!("it ends {} seconds before it", access - refresh),
-        );
+        )?;
     }
     let said = answer.value(Role::ExpiresAt).and_then(|value| expires_at(answer.operation, &value));
     if let (Some(said), Some(exp)) = (said, rule.expiry_claims.first().and_then(|claim| jwt.seconds(claim)))
         && said != exp
     {
-        return fail(format!("a stated end in the second of the claim, {exp}"), format!("{said}"));
+        fail(format!("a stated end in the second of the claim, {exp}"), format!("{said}"))?;
     }
     // Whoever reads `exp`, as every library does (RFC 7519 section 4.1.4), must not find the token dead before it says so.
     let promised = rule.expiry_claims.first().and_then(|claim| jwt.seconds(claim)).or(said);
     if let (Some(promised), Some(exp)) = (promised, jwt.seconds("exp"))
         && exp < promised - LEEWAY
     {
-        return fail(
+        fail(
             format!("a token that is good until the end it states, {promised}"),
             format!("its `exp` ends it {} seconds before that", promised - exp),
-        );
+        )?;
     }
     let lived = lifetime_of(&jwt, &rule.expiry_claims, &rule.issued_claims);
     match (lived, stated) {
