@@ -337,7 +337,7 @@ fn beside(add: &mut impl FnMut(&str, &str, &[String], fn(At) -> Bend), called: &
     add(
         "queries and bodies are merged",
         "what is verified stands in the body, and whose account is shown in the query",
-        &[shows.clone()],
+        std::slice::from_ref(&shows),
         |at| {
             Bend::after(move |seen, resp| {
                 let query = seen.req.query.as_deref().unwrap_or_default();
