@@ -42,6 +42,8 @@ pub struct Context<'t> {
     wallets: Vec<Wallet>,
     /// Findings that do not end it.
     passing: Passing,
+    /// The last time, in milliseconds, that stood in one of its requests.
+    stamp: u64,
     /// Accounts it uses, with how many wrong secrets it tried on them in a row.
     accounts: Vec<(Actor, u32)>,
 }
@@ -127,8 +129,17 @@ impl<'t> Context<'t> {
             passwords: Vec::new(),
             wallets: Vec::new(),
             passing: Passing::new(Over::default()),
+            stamp: 0,
             accounts: Vec::new(),
         }
+    }
+
+    /// The time in milliseconds, later than that of any request before: two that are sent within a millisecond would be the
+    /// same one to a target that takes each request once.
+    pub fn next_stamp(&mut self) -> u64 {
+        let now = u64::try_from(self.target.now().as_millis()).unwrap_or(u64::MAX);
+        self.stamp = now.max(self.stamp.saturating_add(1));
+        self.stamp
     }
 
     /// The same, for a run of the check that passes over findings.

@@ -138,7 +138,7 @@ impl<'t> Context<'t> {
                 Some(match field.unit {
                     Some(Unit::Seconds) => json!(now.as_secs()),
                     Some(Unit::Rfc3339) => json!(rfc3339(now.as_secs())),
-                    _ => json!(u64::try_from(now.as_millis()).unwrap_or(u64::MAX)),
+                    _ => json!(self.next_stamp()),
                 })
             }
             _ => None,

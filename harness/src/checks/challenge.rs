@@ -4,6 +4,7 @@ mod again;
 mod chance;
 mod near;
 mod timing;
+pub(super) mod ways;
 
 use crate::chance::changing_bits;
 use crate::check::{Checks, Group};
@@ -11,6 +12,7 @@ use crate::context::Context;
 use crate::finding::Stop;
 use countersign_spec::{Role, Step};
 use std::collections::BTreeSet;
+use ways::ways;
 
 /// How many challenges are looked at together.
 const SAMPLE: usize = 64;
@@ -146,36 +148,41 @@ fn bound(checks: &mut Checks<'_>) {
             "a challenge that was never given is refused",
             &["common.challenge.issued-here"],
             |cx| {
-                let me = cx.actor()?;
-                let given = cx.challenge(&me)?;
-                let invented = invent(cx, &given);
-                let attempt = cx.attempt_with(&me, Some(invented.clone()));
-                let answer = cx.send_attempt(&attempt)?;
-                cx.must_refuse(&answer, &format!("signed an invented challenge `{invented}`"))?;
-                let stranger = cx.other_actor()?;
-                let attempt = cx.attempt_with(&stranger, Some(invented));
-                let answer = cx.send_attempt(&attempt)?;
-                cx.must_refuse(&answer, "logged a wallet in that never asked for a challenge")
+                for way in ways(cx)? {
+                    let me = cx.actor()?;
+                    let given = cx.challenge(&me)?;
+                    let invented = invent(cx, &given);
+                    let answer = way.send(cx, &me, &invented)?;
+                    let did = format!("signed an invented challenge `{invented}`{}", way.said);
+                    cx.must_refuse(&answer, &did)?;
+                    let stranger = cx.other_actor()?;
+                    let answer = way.send(cx, &stranger, &invented)?;
+                    let did = format!("logged a wallet in that never asked for a challenge{}", way.said);
+                    cx.must_refuse(&answer, &did)?;
+                }
+                Ok(())
             },
         )
         .family("challenge", 0);
     checks
         .add(Group::Challenge, "a changed challenge is refused", &["common.challenge.altered"], |cx| {
-            let me = cx.actor()?;
-            let given = cx.challenge(&me)?;
-            let cut = given.get(..given.len().saturating_sub(1)).unwrap_or_default().to_owned();
-            let half = given.get(..given.len() / 2).unwrap_or_default().to_owned();
-            for (what, changed) in [
-                ("its first character changed", change_first(&given)),
-                ("its last character changed", change_last(&given)),
-                ("its last character cut off", cut),
-                ("its second half cut off", half),
-            ] {
+            for way in ways(cx)? {
+                let me = cx.actor()?;
                 let given = cx.challenge(&me)?;
-                let changed = if changed.is_empty() { given } else { changed };
-                let attempt = cx.attempt_with(&me, Some(changed));
-                let answer = cx.send_attempt(&attempt)?;
-                cx.must_refuse(&answer, &format!("signed the challenge with {what}"))?;
+                let cut = given.get(..given.len().saturating_sub(1)).unwrap_or_default().to_owned();
+                let half = given.get(..given.len() / 2).unwrap_or_default().to_owned();
+                for (what, changed) in [
+                    ("its first character changed", change_first(&given)),
+                    ("its last character changed", change_last(&given)),
+                    ("its last character cut off", cut),
+                    ("its second half cut off", half),
+                ] {
+                    let given = cx.challenge(&me)?;
+                    let changed = if changed.is_empty() { given } else { changed };
+                    let answer = way.send(cx, &me, &changed)?;
+                    let did = format!("signed the challenge with {what}{}", way.said);
+                    cx.must_refuse(&answer, &did)?;
+                }
             }
             Ok(())
         })
@@ -207,13 +214,17 @@ fn of_another(checks: &mut Checks<'_>) {
             "a challenge of another wallet is refused",
             &["common.challenge.bound"],
             |cx| {
-                let victim = cx.other_actor()?;
-                let theirs = cx.challenge(&victim)?;
-                let me = cx.actor()?;
-                cx.challenge(&me)?;
-                let attempt = cx.attempt_with(&me, Some(theirs));
-                let answer = cx.send_attempt(&attempt)?;
-                cx.must_refuse(&answer, "logged one wallet in with the challenge that another was given")
+                for way in ways(cx)? {
+                    let victim = cx.other_actor()?;
+                    let theirs = cx.challenge(&victim)?;
+                    let me = cx.actor()?;
+                    cx.challenge(&me)?;
+                    let answer = way.send(cx, &me, &theirs)?;
+                    let did =
+                        format!("logged one wallet in with the challenge that another was given{}", way.said);
+                    cx.must_refuse(&answer, &did)?;
+                }
+                Ok(())
             },
         )
         .family("challenge", 1);

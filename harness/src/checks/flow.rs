@@ -168,6 +168,26 @@ pub(super) fn add(checks: &mut Checks<'_>) {
             identity::says_who(cx, &session.actor, &answer)
         });
         check.family(answered_family(lookup), 1);
+        let check = checks.add(
+            Group::Flow,
+            "the look up knows who has logged in since it was asked",
+            &["common.flow.lookup-follows-login"],
+            |cx| {
+                let operation = cx.step(Step::Lookup)?;
+                let actor = cx.other_actor()?;
+                let draft = cx.fill(operation, &actor, None);
+                // What it says of a stranger is another check's affair; here it is only asked for one.
+                for _ in 0..2 {
+                    cx.send(operation, &draft)?;
+                }
+                cx.log_in(&actor)?;
+                let draft = cx.fill(operation, &actor, None);
+                let answer = cx.send(operation, &draft)?;
+                cx.must_accept(&answer, "looked a wallet up, logged it in, and looked it up again")?;
+                identity::says_who(cx, &actor, &answer)
+            },
+        );
+        check.family(answered_family(lookup), 2);
         let anchor = format!("{}.failure", lookup.name);
         let rests_on = ["common.flow.lookup-follows-login", anchor.as_str()];
         checks.add(Group::Flow, "the look up does not know who never logged in", &rests_on, |cx| {

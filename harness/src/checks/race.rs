@@ -3,6 +3,7 @@
 mod forks;
 mod sessions;
 
+use super::challenge::ways::ways;
 use super::refresh::who;
 use crate::check::{Checks, Group};
 use crate::context::{Answer, Context};
@@ -25,18 +26,23 @@ pub(super) fn add(checks: &mut Checks<'_>) {
                 "one challenge logs in one of several callers",
                 &["common.challenge.one-winner"],
                 |cx| {
-                    for _ in 0..ROUNDS {
-                        let actor = cx.actor()?;
-                        let attempt = cx.attempt(&actor)?;
-                        let (operation, draft) = cx.write_attempt(&attempt)?;
-                        let answers = cx.send_together(operation, &vec![draft; CALLERS]);
-                        let winners: Vec<&Answer<'_>> =
-                            answers.iter().filter(|answer| answer.accepted()).collect();
-                        if winners.len() > 1 {
-                            let got = format!("{} of them succeeded", winners.len());
-                            let did = format!("sent the same login {CALLERS} times at the same moment");
-                            let exchanges = [winners[0].exchange.clone(), winners[1].exchange.clone()];
-                            cx.found_in(&did, "at most one success", &got, &exchanges)?;
+                    for way in ways(cx)? {
+                        for _ in 0..ROUNDS {
+                            let actor = cx.actor()?;
+                            let attempt = way.attempt(cx, &actor, None)?;
+                            let (operation, draft) = cx.write_attempt(&attempt)?;
+                            let answers = cx.send_together(operation, &vec![draft; CALLERS]);
+                            let winners: Vec<&Answer<'_>> =
+                                answers.iter().filter(|answer| answer.accepted()).collect();
+                            if winners.len() > 1 {
+                                let got = format!("{} of them succeeded", winners.len());
+                                let did = format!(
+                                    "sent the same login {CALLERS} times at the same moment{}",
+                                    way.said
+                                );
+                                let exchanges = [winners[0].exchange.clone(), winners[1].exchange.clone()];
+                                cx.found_in(&did, "at most one success", &got, &exchanges)?;
+                            }
                         }
                     }
                     Ok(())

@@ -1,5 +1,6 @@
 //! Keys registered at login: only the registered one signs, and only what it signed counts.
 
+mod beside;
 mod brought;
 mod cased;
 mod curve;
@@ -25,6 +26,7 @@ pub(super) fn add(checks: &mut Checks<'_>) {
     keys(checks, operation);
     curve::add(checks, operation);
     brought::add(checks, operation);
+    beside::add(checks, operation);
     cased::add(checks);
     methods::add(checks, operation);
     accounts(checks);

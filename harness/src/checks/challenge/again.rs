@@ -1,6 +1,7 @@
 //! A used challenge presented again in another way: after a failure, under its signature written anew, in other letters, in
 //! another text.
 
+use super::ways::ways;
 use crate::actor::Actor;
 use crate::check::{Checks, Group};
 use crate::context::{Answer, Context};
@@ -16,61 +17,72 @@ pub(super) fn add(checks: &mut Checks<'_>) {
     let clause = ["common.challenge.single-use"];
     checks
         .add(Group::Challenge, "a used challenge is refused after a failed attempt", &clause, |cx| {
-            let me = cx.actor()?;
-            let attempt = cx.attempt(&me)?;
-            let first = cx.send_attempt(&attempt)?;
-            cx.control(&first, "the first login with the challenge")?;
-            for what in ["by another wallet", "over another text"] {
-                let mut wrong = attempt.clone();
-                if what == "by another wallet" {
-                    wrong.signer = Some(Wallet::random(&mut cx.rng));
-                } else {
-                    wrong.signed_text = Some("another text".to_owned());
+            for way in ways(cx)? {
+                let me = cx.actor()?;
+                let attempt = way.attempt(cx, &me, None)?;
+                let first = cx.send_attempt(&attempt)?;
+                cx.control(&first, "the first login with the challenge")?;
+                for what in ["by another wallet", "over another text"] {
+                    let mut wrong = attempt.clone();
+                    if what == "by another wallet" {
+                        wrong.signer = Some(Wallet::random(&mut cx.rng));
+                    } else {
+                        wrong.signed_text = Some("another text".to_owned());
+                    }
+                    let failed = cx.send_attempt(&wrong)?;
+                    let did = format!("sent a used challenge with a signature {what}{}", way.said);
+                    cx.must_refuse(&failed, &did)?;
+                    let again = cx.send_attempt(&attempt)?;
+                    let did = format!(
+                        "logged in, sent the challenge with a signature {what}, and the same login again{}",
+                        way.said
+                    );
+                    cx.must_refuse(&again, &did)?;
                 }
-                let failed = cx.send_attempt(&wrong)?;
-                cx.must_refuse(&failed, &format!("sent a used challenge with a signature {what}"))?;
-                let again = cx.send_attempt(&attempt)?;
-                let did = format!(
-                    "logged in, sent the challenge with a signature {what}, and the same login again"
-                );
-                cx.must_refuse(&again, &did)?;
             }
             Ok(())
         })
         .family("challenge-use", 1);
     checks
         .add(Group::Challenge, "a used challenge under its signature rewritten is refused", &clause, |cx| {
-            let me = cx.actor()?;
-            let attempt = cx.attempt(&me)?;
-            let (operation, draft) = cx.write_attempt(&attempt)?;
-            let first = cx.send(operation, &draft)?;
-            cx.control(&first, "the first login with the challenge")?;
-            let Some(field) = operation.request_field(Role::Signature) else {
-                return Err(Stop::NotApplicable("no signature is sent".to_owned()));
-            };
-            for (what, written) in rewritten(&draft.text(&field.at).unwrap_or_default()) {
-                let mut again = draft.clone();
-                again.set(&field.at, json!(written));
-                let answer = cx.send(operation, &again)?;
-                cx.must_refuse(&answer, &format!("sent a login again with its signature {what}"))?;
+            for way in ways(cx)? {
+                let me = cx.actor()?;
+                let attempt = way.attempt(cx, &me, None)?;
+                let (operation, draft) = cx.write_attempt(&attempt)?;
+                let first = cx.send(operation, &draft)?;
+                cx.control(&first, "the first login with the challenge")?;
+                let Some(field) = operation.request_field(Role::Signature) else {
+                    return Err(Stop::NotApplicable("no signature is sent".to_owned()));
+                };
+                for (what, written) in rewritten(&draft.text(&field.at).unwrap_or_default()) {
+                    let mut again = draft.clone();
+                    again.set(&field.at, json!(written));
+                    let answer = cx.send(operation, &again)?;
+                    let did = format!("sent a login again with its signature {what}{}", way.said);
+                    cx.must_refuse(&answer, &did)?;
+                }
             }
             Ok(())
         })
         .family("challenge-use", 1);
     checks
         .add(Group::Challenge, "a used challenge stays used when others are given", &clause, |cx| {
-            let me = cx.actor()?;
-            let attempt = cx.attempt(&me)?;
-            let first = cx.send_attempt(&attempt)?;
-            cx.control(&first, "the first login with the challenge")?;
-            let given = cx.challenge(&me)?;
-            let again = cx.send_attempt(&attempt)?;
-            cx.must_refuse(&again, "logged in, asked for another challenge, and sent the same login again")?;
-            let second = cx.attempt_with(&me, Some(given));
-            let second = cx.send_attempt(&second)?;
-            cx.control(&second, "the login with the other challenge")?;
-            let again = cx.send_attempt(&attempt)?;
-            cx.must_refuse(&again, "logged in with two challenges, and sent the first login again")
+            for way in ways(cx)? {
+                let me = cx.actor()?;
+                let attempt = way.attempt(cx, &me, None)?;
+                let first = cx.send_attempt(&attempt)?;
+                cx.control(&first, "the first login with the challenge")?;
+                let given = cx.challenge(&me)?;
+                let again = cx.send_attempt(&attempt)?;
+                let did = "logged in, asked for another challenge, and sent the same login again";
+                cx.must_refuse(&again, &format!("{did}{}", way.said))?;
+                let second = way.send(cx, &me, &given)?;
+                cx.control(&second, "the login with the other challenge")?;
+                let again = cx.send_attempt(&attempt)?;
+                let did = "logged in with two challenges, and sent the first login again";
+                cx.must_refuse(&again, &format!("{did}{}", way.said))?;
+            }
+            Ok(())
         })
         .family("challenge-use", 1);
     checks
@@ -149,6 +161,8 @@ fn rewritten(signature: &str) -> Vec<(&'static str, String)> {
         ("in capital digits without 0x", digits.to_ascii_uppercase()),
         ("without 0x", digits.to_owned()),
         ("with 0X before it", format!("0X{digits}")),
+        ("with a byte behind it", format!("0x{digits}00")),
+        ("with a space behind it", format!("0x{digits} ")),
     ];
     let bytes = HEXLOWER.decode(digits.as_bytes()).ok().and_then(|bytes| <[u8; 65]>::try_from(bytes).ok());
     if let Some(bytes) = bytes {
@@ -176,7 +190,7 @@ mod tests {
         let wallet = Wallet::random(&mut rand::rngs::StdRng::seed_from_u64(3));
         let signature = wallet::signature_hex(&wallet.sign("text", SignAs::Personal));
         let written = rewritten(&signature);
-        assert_eq!(written.len(), 8);
+        assert_eq!(written.len(), 10);
         assert!(written.iter().all(|(_, other)| *other != signature));
     }
 }

@@ -1,5 +1,6 @@
 //! Challenges that are almost the given one, and a used one under another signature.
 
+use super::ways::ways;
 use crate::check::{Checks, Group};
 use crate::finding::Stop;
 use crate::wallet;
@@ -11,12 +12,14 @@ use serde_json::json;
 pub(super) fn add(checks: &mut Checks<'_>) {
     checks
         .add(Group::Challenge, "a neighbour of a challenge is refused", &["common.challenge.altered"], |cx| {
-            let me = cx.actor()?;
-            let given = cx.challenge(&me)?;
-            for (what, other) in neighbours(&given) {
-                let attempt = cx.attempt_with(&me, Some(other));
-                let answer = cx.send_attempt(&attempt)?;
-                cx.must_refuse(&answer, &format!("signed {what} in place of the challenge"))?;
+            for way in ways(cx)? {
+                let me = cx.actor()?;
+                let given = cx.challenge(&me)?;
+                for (what, other) in neighbours(&given) {
+                    let answer = way.send(cx, &me, &other)?;
+                    let did = format!("signed {what} in place of the challenge{}", way.said);
+                    cx.must_refuse(&answer, &did)?;
+                }
             }
             Ok(())
         })
@@ -50,22 +53,26 @@ pub(super) fn add(checks: &mut Checks<'_>) {
             "a used challenge under the twin of its signature is refused",
             &["common.challenge.single-use"],
             |cx| {
-                let me = cx.actor()?;
-                let attempt = cx.attempt(&me)?;
-                let (operation, mut draft) = cx.write_attempt(&attempt)?;
-                let first = cx.send(operation, &draft)?;
-                cx.control(&first, "the first login with the challenge")?;
-                let Some(field) = operation.request_field(Role::Signature) else {
-                    return Err(Stop::NotApplicable("no signature is sent".to_owned()));
-                };
-                let text = draft.text(&field.at).unwrap_or_default();
-                let bytes = HEXLOWER.decode(text.trim_start_matches("0x").as_bytes()).unwrap_or_default();
-                let Ok(bytes) = <[u8; 65]>::try_from(bytes) else {
-                    return Err(Stop::NotApplicable("the signature has no twin".to_owned()));
-                };
-                draft.set(&field.at, json!(wallet::signature_hex(&wallet::high_s_twin(&bytes))));
-                let second = cx.send(operation, &draft)?;
-                cx.must_refuse(&second, "sent a login again with the high-s twin of its signature")
+                for way in ways(cx)? {
+                    let me = cx.actor()?;
+                    let attempt = way.attempt(cx, &me, None)?;
+                    let (operation, mut draft) = cx.write_attempt(&attempt)?;
+                    let first = cx.send(operation, &draft)?;
+                    cx.control(&first, "the first login with the challenge")?;
+                    let Some(field) = operation.request_field(Role::Signature) else {
+                        return Err(Stop::NotApplicable("no signature is sent".to_owned()));
+                    };
+                    let text = draft.text(&field.at).unwrap_or_default();
+                    let bytes = HEXLOWER.decode(text.trim_start_matches("0x").as_bytes()).unwrap_or_default();
+                    let Ok(bytes) = <[u8; 65]>::try_from(bytes) else {
+                        return Err(Stop::NotApplicable("the signature has no twin".to_owned()));
+                    };
+                    draft.set(&field.at, json!(wallet::signature_hex(&wallet::high_s_twin(&bytes))));
+                    let second = cx.send(operation, &draft)?;
+                    let did = format!("sent a login again with the high-s twin of its signature{}", way.said);
+                    cx.must_refuse(&second, &did)?;
+                }
+                Ok(())
             },
         )
         .family("challenge-use", 1);

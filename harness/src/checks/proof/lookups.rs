@@ -244,7 +244,7 @@ fn newest_key(cx: &mut Context<'_>) -> Result<(), Stop> {
     Ok(())
 }
 
-/// Who signs is held against the address that logs in, not against one that stands in the text.
+/// Who signs is held against the address that logs in, not against one that stands in the text, wherever it stands there.
 fn names_its_signer(cx: &mut Context<'_>) -> Result<(), Stop> {
     let proof = &cx.scheme.proof;
     let texts = proof.text.iter().chain(&proof.other_texts);
@@ -252,19 +252,41 @@ fn names_its_signer(cx: &mut Context<'_>) -> Result<(), Stop> {
         let actor = cx.actor()?;
         cx.log_in(&actor)?;
         let thief = Wallet::random(&mut cx.rng);
-        for address in [thief.lower_address(), thief.address()] {
+        let signers = [thief.lower_address(), thief.address()];
+        for (signer, (what, template)) in
+            signers.iter().flat_map(|signer| named_in(&text.template, signer).map(|named| (signer, named)))
+        {
             let mut attempt = cx.attempt(&actor)?;
             attempt.signer = Some(thief.clone());
-            let template = text.template.replace("{address}", &address);
             attempt.form = Some(countersign_spec::Text { template, ..text.clone() });
             let answer = cx.send_attempt(&attempt)?;
-            let did = format!(
-                "logged in as one wallet with a text that names another, {address}, and is signed by it"
-            );
+            let did = format!("logged in as one wallet with a text {what}, {signer}, and is signed by it");
             cx.must_refuse(&answer, &did)?;
         }
     }
     Ok(())
+}
+
+/// A text that names a wallet beside or in place of the one that logs in.
+fn named_in(template: &str, other: &str) -> [(&'static str, String); 6] {
+    let uri = |wallet: &str| format!("https://app.example.org/?by={wallet}");
+    [
+        ("that names another", template.replace("{address}", other)),
+        (
+            "that names another, and in its URI the one that logs in,",
+            template.replace("{uri}", &uri("{address}")).replacen("{address}", other, 1),
+        ),
+        ("that names another in its URI", template.replace("{uri}", &uri(other))),
+        (
+            "that names another behind the right one",
+            template.replacen("{address}", &format!("{{address}} {other}"), 1),
+        ),
+        (
+            "that names another in a line behind it",
+            format!("{template}\nResources:\n- did:pkh:eip155:1:{other}"),
+        ),
+        ("that names another in a line before it", format!("{other}\n{template}")),
+    ]
 }
 
 /// A header that repeats the address does not stand for it.

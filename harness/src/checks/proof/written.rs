@@ -5,7 +5,11 @@ use crate::check::{Checks, Group};
 use crate::context::{Answer, Context};
 use crate::finding::Stop;
 use crate::flow::Attempt;
+use crate::wallet::SignAs;
 use countersign_spec::Text;
+
+/// A site whose name and path have more bytes than characters.
+const FOREIGN: &str = "https://b\u{fc}cher.example/\u{1f511}";
 
 /// Adds the check of texts as they are written, where texts beside the usual one are documented.
 pub(super) fn add(checks: &mut Checks<'_>) {
@@ -22,25 +26,38 @@ pub(super) fn add(checks: &mut Checks<'_>) {
                 let mut taken = 0;
                 for text in cx.scheme.proof.other_texts.clone() {
                     let plain = lower(&text);
+                    let beyond = "with characters beyond ASCII";
                     // Servers that read no texts, or this one not, have their reasons: then there is nothing to write.
-                    if !send(cx, &actor, &plain)?.accepted() {
+                    if send(cx, &actor, &plain)?.accepted() {
+                        for (what, other) in
+                            [("with capitals", with_capitals(&plain)), (beyond, with_line(&plain, FOREIGN))]
+                        {
+                            let answer = send(cx, &actor, &other)?;
+                            let did = format!(
+                                "signed the text that {} writes {what}, having logged in with it without",
+                                text.name
+                            );
+                            cx.must_accept(&answer, &did)?;
+                        }
+                    } else if send(cx, &actor, &text)?.accepted() {
+                        // A server that looks for the labels as they are written may hold the URI against a grammar,
+                        // too. One that takes it is asked how it counts.
+                        let foreign = with_line(&text, FOREIGN);
+                        let attempt = Attempt {
+                            form: Some(foreign),
+                            sign_as: SignAs::Characters,
+                            ..cx.attempt(&actor)?
+                        };
+                        let answer = cx.send_attempt(&attempt)?;
+                        let did = format!(
+                            "signed the text that {} writes {beyond}, its length counted in characters",
+                            text.name
+                        );
+                        cx.must_refuse(&answer, &did)?;
+                    } else {
                         continue;
                     }
                     taken += 1;
-                    for (what, other) in [
-                        ("with capitals", with_capitals(&plain)),
-                        (
-                            "with characters beyond ASCII",
-                            with_line(&plain, "https://b\u{fc}cher.example/\u{1f511}"),
-                        ),
-                    ] {
-                        let answer = send(cx, &actor, &other)?;
-                        let did = format!(
-                            "signed the text that {} writes {what}, having logged in with it without",
-                            text.name
-                        );
-                        cx.must_accept(&answer, &did)?;
-                    }
                 }
                 if taken == 0 {
                     return Err(Stop::NotApplicable(

@@ -10,10 +10,12 @@ use crate::finding::Stop;
 use crate::judge::Verdict;
 use crate::need::Need;
 use countersign_spec::{Auth, Level, Operation, ProofKind, RefreshTakes, Role, Step};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How often each of these races is run: all of them start sessions, which cost a target more than a request.
 const ROUNDS: usize = 3;
+/// Values of a claim that names nobody, as JSON.
+const NOBODY: [&str; 3] = ["null", "\"\"", "0"];
 
 /// Adds the checks of sessions that begin and end at the same moment.
 pub(super) fn add(checks: &mut Checks<'_>) {
@@ -31,6 +33,14 @@ pub(super) fn add(checks: &mut Checks<'_>) {
             &["common.flow.one-account"],
             first_logins,
         );
+        if scheme.tokens.access.as_ref().is_some_and(|access| !access.identity_claims.is_empty()) {
+            checks.add(
+                Group::Race,
+                "wallets that log in for the first time at the same moment are told apart",
+                &["common.flow.own-identity"],
+                newcomers,
+            );
+        }
     }
     if scheme.operations.iter().any(|operation| operation.auth == Auth::Signed) {
         checks.add(
@@ -138,6 +148,43 @@ fn first_logins(cx: &mut Context<'_>) -> Result<(), Stop> {
                 let exchanges = [answer.exchange.clone(), settled.exchange.clone()];
                 cx.found_in(&did, "one account, whichever login was first", &got, &exchanges)?;
             }
+        }
+    }
+    Ok(())
+}
+
+/// A new wallet is a new account, however many come at once: no claim that names the account is the same for two of them, and
+/// each names the account that later logins name.
+fn newcomers(cx: &mut Context<'_>) -> Result<(), Stop> {
+    let access = cx.scheme.tokens.access.as_ref();
+    let claims = access.map(|access| access.identity_claims.clone()).unwrap_or_default();
+    let did = format!("logged {CALLERS} new wallets in at the same moment");
+    for _ in 0..ROUNDS {
+        let actors = (0..CALLERS).map(|_| cx.other_actor()).collect::<Result<Vec<_>, _>>()?;
+        let logins = actors.iter().map(|actor| login(cx, actor)).collect::<Result<Vec<_>, _>>()?;
+        let answers = together(cx, &logins)?;
+        let mut known: BTreeMap<(String, String), usize> = BTreeMap::new();
+        let mut told = false;
+        for (nth, answer) in answers.iter().enumerate().filter(|(_, answer)| answer.accepted()) {
+            let seen = fingerprint(answer, &claims);
+            told |= !seen.is_empty();
+            let named = seen.iter().filter(|(_, value)| !NOBODY.contains(&value.as_str()));
+            for says in named.cloned() {
+                let Some(first) = known.insert(says.clone(), nth) else { continue };
+                let got = format!("{} is {} for two of them", says.0, says.1);
+                let exchanges = [answers[first].exchange.clone(), answer.exchange.clone()];
+                cx.found_in(&did, "answers that tell them apart", &got, &exchanges)?;
+            }
+            let settled = cx.log_in(&actors[nth])?.answer;
+            let right = fingerprint(&settled, &claims);
+            if seen != right {
+                let got = format!("an answer that says {seen:?}, while a later login says {right:?}");
+                let exchanges = [answer.exchange.clone(), settled.exchange];
+                cx.found_in(&did, "the same account at the next login", &got, &exchanges)?;
+            }
+        }
+        if !told {
+            return Err(Stop::NotApplicable("the answers do not say whose they are".to_owned()));
         }
     }
     Ok(())

@@ -1,5 +1,7 @@
 //! A key counts because a proven login registered it, not because a request brings it along.
 
+use super::beside::{headers_of, puts, said};
+use super::methods::as_method;
 use super::{signed_operation, signed_use};
 use crate::actor::Actor;
 use crate::check::{Checks, Group};
@@ -104,18 +106,35 @@ fn key_places(cx: &Context<'_>) -> Vec<Place> {
 fn comes_along(cx: &mut Context<'_>) -> Result<(), Stop> {
     let (operation, session) = signed_use(cx)?;
     let stranger = LoginKey::random(&mut cx.rng);
-    let mut signed = cx.authorized(operation, &session);
-    cx.sign_request(operation, &mut signed, &stranger);
-    for place in key_places(cx) {
-        for place in [place.clone(), Place::Query(place.name().to_owned())] {
-            let mut draft = signed.clone();
-            draft.set(&place, json!(stranger.public_hex()));
-            if draft.body.is_some() && draft.method == "GET" {
+    let other = cx.other_actor()?;
+    let theirs = cx.log_in(&other)?;
+    let headers = headers_of(cx, &theirs.actor)?;
+    for put in puts(cx, operation, &session)? {
+        for (whose, key) in [("nobody", &stranger), ("another account", &theirs.actor.login_key)] {
+            let mut signed = cx.authorized(operation, &session);
+            cx.sign_request(operation, &mut signed, key);
+            let signed = as_method(&signed, &put.0, put.1);
+            let did = format!("{}, signed with a key of {whose}", said(&put));
+            for at in key_places(cx) {
+                for place in [at.clone(), Place::Query(at.name().to_owned())] {
+                    let mut draft = signed.clone();
+                    draft.set(&place, json!(key.public_hex()));
+                    if draft.body.is_some() && draft.method == "GET" {
+                        continue;
+                    }
+                    let answer = cx.send(operation, &draft)?;
+                    cx.must_refuse(&answer, &format!("{did}, and sent that key along as {place}"))?;
+                }
+            }
+            if whose == "nobody" {
                 continue;
             }
+            let mut draft = signed;
+            for (place, value) in &headers {
+                draft.set(place, json!(value));
+            }
             let answer = cx.send(operation, &draft)?;
-            let did = format!("signed a request with a key of nobody and sent that key along as {place}");
-            cx.must_refuse(&answer, &did)?;
+            cx.must_refuse(&answer, &format!("{did}, and sent the headers of that account's login along"))?;
         }
     }
     Ok(())

@@ -47,7 +47,7 @@ pub(super) fn add(checks: &mut Checks<'_>, operation: &Operation) {
 }
 
 /// The same request by another method, with its members in the query or in a body.
-fn as_method(draft: &Draft, method: &str, in_body: bool) -> Draft {
+pub(super) fn as_method(draft: &Draft, method: &str, in_body: bool) -> Draft {
     let mut draft = draft.clone();
     method.clone_into(&mut draft.method);
     if in_body {

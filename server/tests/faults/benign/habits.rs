@@ -177,6 +177,16 @@ pub(super) fn all() -> Vec<Benign> {
         .only("swapchat"),
     );
     all.push(
+        Benign::new("labels of texts are read as they are written, and URIs are ASCII", || {
+            Bend::decide(|seen| {
+                let text = seen.text(Role::SignedText).unwrap_or_default();
+                let strange = text.contains("nonce:") || !text.is_ascii();
+                if strange && seen.step() == Some(Step::Login) { Way::Refuse } else { Way::Pass }
+            })
+        })
+        .only("swapchat"),
+    );
+    all.push(
         Benign::new("access keys are not empty", || {
             Bend::decide(|seen| {
                 let empty = seen.body["testnet_access_key"] == "";

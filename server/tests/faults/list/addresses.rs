@@ -53,6 +53,21 @@ pub(super) fn of(scheme: &'static Scheme) -> Vec<Fault> {
         },
     );
     add(
+        "the signer is looked for in the text",
+        "a text that names the right wallet is good under the signature of any other that it mentions",
+        "another wallet's signature over a text that names it is refused",
+        Step::Login,
+        |seen| {
+            let mentions_signer = Signed::read(seen).is_some_and(|signed| {
+                let signer = signed.signer(&personal(signed.text.as_bytes()));
+                let named = signed.text.to_ascii_lowercase();
+                let by_line = named.lines().any(|line| line.trim() == signed.address.to_ascii_lowercase());
+                by_line && signer.is_some_and(|signer| named.contains(&signer))
+            });
+            if mentions_signer { Way::Accept } else { Way::Pass }
+        },
+    );
+    add(
         "the signer is held against a header",
         "whoever a header names and signs the text is let in under any address",
         "another wallet's signature under headers that name it is refused",

@@ -67,6 +67,20 @@ pub(super) fn of(scheme: &Scheme) -> Vec<Fault> {
         })),
     );
     add(
+        "challenges in texts are bound to nobody",
+        "a challenge given to one wallet logs another in, if it stands in a text",
+        &["a challenge of another wallet is refused"],
+        Box::new(accepts(id, &login.name, |seen| {
+            let Some(signed) = super::proof::Signed::read(seen) else { return false };
+            let address = signed.address.to_ascii_lowercase();
+            let right = signed.signed(&super::proof::personal(signed.text.as_bytes()));
+            let others = |(known, owner): (&String, &String)| {
+                *owner != address && !known.starts_with("newest/") && signed.text.contains(known.as_str())
+            };
+            right && signed.text.contains('\n') && seen.memory().notes.iter().any(others)
+        })),
+    );
+    add(
         "challenges are not looked up",
         "any text that the wallet signed is good",
         &["a challenge that was never given is refused", "a changed challenge is refused"],

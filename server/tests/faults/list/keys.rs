@@ -246,6 +246,28 @@ pub(super) fn of(scheme: &'static Scheme) -> Vec<Fault> {
             })
         },
     );
+    beside(&mut add, &called);
+    let found = check(&scheme.id, "flow", "the look up knows who has logged in since it was asked");
+    if exists(&found) {
+        let does = "a wallet that was once not found is not found any more";
+        faults.push(Fault::new(&scheme.id, "what was not found is kept", does, &[found], move || {
+            let here = |seen: &Seen<'_>| {
+                let at = seen.at.filter(|(at, now)| at.id == scheme.id && now.step == Step::Lookup);
+                at.and_then(|_| seen.text(Role::Address)).map(|address| format!("missing/{address}"))
+            };
+            Bend {
+                after: Some(Box::new(move |seen, resp| {
+                    if let Some(missing) = here(seen).filter(|_| !seen.is_success(resp)) {
+                        seen.memory().notes.insert(missing, String::new());
+                    }
+                })),
+                ..Bend::decide(move |seen| {
+                    let kept = here(seen).is_some_and(|missing| seen.memory().notes.contains_key(&missing));
+                    if kept { Way::Refuse } else { Way::Pass }
+                })
+            }
+        }));
+    }
     let shared = check(&scheme.id, "race", "wallets that take one name at the same moment do not share it");
     if exists(&shared) {
         let does = "every login under a taken name is told of a success";
@@ -255,6 +277,113 @@ pub(super) fn of(scheme: &'static Scheme) -> Vec<Fault> {
         }));
     }
     faults
+}
+
+/// Faults of what stands beside the signed members, and of what is remembered of them.
+fn beside(add: &mut impl FnMut(&str, &str, &[String], fn(At) -> Bend), called: &impl Fn(&str) -> String) {
+    add(
+        "another account's key is believed",
+        "a request is verified with the key in its header, if anybody registered it",
+        &[called("{} signed by a key that comes along is refused")],
+        |at| {
+            Bend::decide(move |seen| {
+                if at.logs_in(seen) {
+                    let key = seen.text(Role::PublicKey).unwrap_or_default();
+                    seen.memory().notes.insert(format!("key/{key}"), String::new());
+                    return Way::Pass;
+                }
+                let key = seen.req.header("web3mq-request-pubkey").unwrap_or_default();
+                let known = seen.memory().notes.contains_key(&format!("key/{key}"));
+                if seen.is(at.scheme, at.used) && known { Way::Accept } else { Way::Pass }
+            })
+        },
+    );
+    add(
+        "what was verified is not verified again",
+        "a name and a time that were signed once are good under any signature",
+        &[called("{} that was just accepted is refused under another signature")],
+        |at| {
+            let members = |seen: &Seen<'_>| {
+                let name = seen.text(Role::Identifier).unwrap_or_default();
+                let time = seen.value(Role::Timestamp).unwrap_or_default();
+                format!("verified/{name}/{}", countersign::draft::plain_text(&time))
+            };
+            Bend {
+                after: Some(Box::new(move |seen, resp| {
+                    if seen.is(at.scheme, at.used) && seen.is_success(resp) {
+                        seen.memory().notes.insert(members(seen), String::new());
+                    }
+                })),
+                ..Bend::decide(move |seen| {
+                    let known = seen.memory().notes.contains_key(&members(seen));
+                    if seen.is(at.scheme, at.used) && known { Way::Accept } else { Way::Pass }
+                })
+            }
+        },
+    );
+    add(
+        "a time may be left out",
+        "a request in a body is let in without a time, which its signature then covers not",
+        &[called("{} without one of its signed members is refused")],
+        |at| {
+            at.accept_when(|seen| {
+                let timeless = seen.value(Role::Timestamp).is_none_or(|time| time.is_null() || time == "");
+                let named = seen.body.get("userid").is_some_and(|name| name != "");
+                timeless && named && seen.text(Role::Signature).is_some_and(|text| text.len() == 88)
+            })
+        },
+    );
+    let shows = called("{} shows the account that signed whatever stands beside its members");
+    add(
+        "queries and bodies are merged",
+        "what is verified stands in the body, and whose account is shown in the query",
+        std::slice::from_ref(&shows),
+        |at| {
+            Bend::after(move |seen, resp| {
+                let query = seen.req.query.as_deref().unwrap_or_default();
+                let named = crate::world::query(query, "userid").filter(|_| seen.body.is_object());
+                if let Some(name) = named.filter(|_| seen.is(at.scheme, at.used) && seen.is_success(resp)) {
+                    let mut body = resp.json();
+                    body["data"]["userid"] = json!(name);
+                    resp.set_json(&body);
+                }
+            })
+        },
+    );
+    add("a header names the account", "the account that a header names is shown", &[shows], |at| {
+        Bend::after(move |seen, resp| {
+            let named = seen.req.header("didkey").and_then(|did| did.split_once(':'));
+            if let Some((_, wallet)) = named.filter(|_| seen.is(at.scheme, at.used) && seen.is_success(resp))
+            {
+                let mut body = resp.json();
+                body["data"]["wallet_address"] = json!(wallet);
+                resp.set_json(&body);
+            }
+        })
+    });
+    add(
+        "refusals are kept",
+        "a name that asked before its first login is refused from then on",
+        &[called("{} works after it was refused before the first login")],
+        |at| {
+            let early =
+                |seen: &Seen<'_>| format!("early/{}", seen.text(Role::Identifier).unwrap_or_default());
+            let known =
+                |seen: &Seen<'_>| format!("known/{}", seen.text(Role::Identifier).unwrap_or_default());
+            Bend::decide(move |seen| {
+                if at.logs_in(seen) {
+                    seen.memory().notes.insert(known(seen), String::new());
+                }
+                if !seen.is(at.scheme, at.used) {
+                    return Way::Pass;
+                }
+                if !seen.memory().notes.contains_key(&known(seen)) {
+                    seen.memory().notes.insert(early(seen), String::new());
+                }
+                if seen.memory().notes.contains_key(&early(seen)) { Way::Refuse } else { Way::Pass }
+            })
+        },
+    );
 }
 
 /// Where a fault of keys is seen.

@@ -12,7 +12,7 @@ use sha3::{Digest as _, Keccak256, Sha3_256};
 /// What is put under a signature in place of the documented bytes.
 type Hash = fn(&[u8]) -> [u8; 32];
 
-fn prefixed(text: &[u8], length: usize) -> Vec<u8> {
+pub(super) fn prefixed(text: &[u8], length: usize) -> Vec<u8> {
     [b"\x19Ethereum Signed Message:\n", length.to_string().as_bytes(), text].concat()
 }
 

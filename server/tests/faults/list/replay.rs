@@ -1,10 +1,11 @@
 //! Faults of used challenges, of wallets that resemble another, and of texts that are changed before they are hashed.
 
-use super::proof::{Signed, personal};
+use super::proof::{Signed, personal, prefixed};
 use crate::bend::{Bend, Way};
 use crate::fault::{Fault, check, exists};
 use crate::world::Seen;
 use countersign_spec::{Scheme, Step};
+use sha3::{Digest as _, Keccak256};
 
 /// What becomes of a login that reads so.
 type Decide = fn(&Seen<'_>, &Signed) -> Way;
@@ -64,6 +65,33 @@ pub(super) fn of(scheme: &'static Scheme) -> Vec<Fault> {
         "challenge",
         "a used challenge is refused in every text",
         |_, login| accept_if(login.text.len() > 64 && is_right(login)),
+    );
+    for (group, sentence) in [
+        ("challenge", "a challenge that was never given is refused"),
+        ("challenge", "a changed challenge is refused"),
+        ("challenge", "a neighbour of a challenge is refused"),
+        ("challenge", "a used challenge is refused after a failed attempt"),
+        ("challenge", "a used challenge stays used when others are given"),
+        ("race", "one challenge logs in one of several callers"),
+        ("time", "a challenge is refused after a day"),
+    ] {
+        let name = format!("challenges in texts are not looked up so {sentence} fails");
+        let does = "any challenge is good in a text that the wallet signed";
+        add(&name, does, group, sentence, |_, login| accept_if(login.text.contains('\n') && is_right(login)));
+    }
+    add(
+        "labels are read as they are written and lengths in characters",
+        "a text with other labels is refused, and one beyond ASCII is hashed with its length in characters",
+        "proof",
+        "a text is signed as it is written",
+        |_, login| {
+            let text = &login.text;
+            if text.contains("nonce:") {
+                return Way::Refuse;
+            }
+            let counted = Keccak256::digest(prefixed(text.as_bytes(), text.chars().count()));
+            accept_if(!text.is_ascii() && login.signed(&counted.into()))
+        },
     );
     add(
         "addresses are compared by their first byte",

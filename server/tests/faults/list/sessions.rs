@@ -55,6 +55,19 @@ pub(super) fn of(scheme: &'static Scheme) -> Vec<Fault> {
         },
     );
     add(
+        "newcomers share a number",
+        "first logins that overlap are given the same number",
+        "wallets that log in for the first time at the same moment are told apart",
+        |of| {
+            let number = of.tokens.access.as_ref().and_then(|access| access.identity_claims.first());
+            Bend::tokens(move |seen, token| {
+                let jwt = Jwt::read(token).filter(|_| here(seen, of) && overlaps(seen, Step::Login));
+                let Some((jwt, number)) = jwt.zip(number) else { return token.to_owned() };
+                jwt.with_claims(|claims| drop(claims.insert(number.clone(), json!("account 1"))))
+            })
+        },
+    );
+    add(
         "logouts are lost among logins",
         "a logout while somebody logs in is answered and not done",
         "a logout among logins ends its session and no other",
