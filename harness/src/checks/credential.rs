@@ -2,12 +2,14 @@
 
 mod common;
 pub(super) mod enumeration;
+mod doubled;
 mod exact;
 mod hostile;
 mod letters;
 mod lockout;
 mod names;
 mod patterns;
+mod stored;
 mod timing;
 mod wrong;
 
@@ -19,6 +21,7 @@ use serde_json::Value;
 
 /// Adds the checks of this group.
 pub(super) fn add(checks: &mut Checks<'_>) {
+    doubled::add(checks);
     if checks.scheme.proof.kind != ProofKind::Secret {
         return;
     }
@@ -31,6 +34,7 @@ pub(super) fn add(checks: &mut Checks<'_>) {
     common::add(checks);
     hostile::add(checks);
     enumeration::add(checks);
+    stored::add(checks);
     timing::add(checks);
 }
 

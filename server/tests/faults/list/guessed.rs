@@ -188,6 +188,22 @@ fn answers(list: &mut List) {
                 })
             });
         }
+        list.push(
+            &format!("{} takes a role that is sent", operation.name),
+            "a member of the request replaces what stands under its name inside a claim",
+            "form",
+            &sentence,
+            move || {
+                Bend::tokens(move |seen, token| {
+                    let jwt = Jwt::read(token).filter(|_| seen.is(&of.id, &operation.name));
+                    let Some(jwt) = jwt else { return token.to_owned() };
+                    let role = seen.body.get("role").cloned().unwrap_or_else(|| json!("user"));
+                    jwt.resigned(SECRET, |_| (), |own| {
+                        own.insert("account".to_owned(), json!({ "role": role }));
+                    })
+                })
+            },
+        );
         let Some(redirect) = pointer_of(operation, Role::Redirect) else { continue };
         list.push(
             &format!("{} leads to the forwarded host", operation.name),
