@@ -7,7 +7,7 @@ use crate::context::Context;
 use crate::finding::Stop;
 use crate::need::Need;
 use crate::raw::{self, Oddity};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How long a request is left unfinished at most.
 const HELD: Duration = Duration::from_millis(1_000);
@@ -95,14 +95,11 @@ fn beside(cx: &mut Context<'_>, half: bool) -> Result<Duration, Stop> {
     let cut = bytes.len() - request.body.bytes().len() / 2;
     let parts = if half { [&bytes[..cut], &bytes[cut..]] } else { [b"".as_slice(), b""] };
     let within = target.profile.http.timeout;
-    let took = raw::while_held(client, parts, HELD, within, || {
-        let begun = Instant::now();
-        let answer = cx.send(operation, &draft);
-        answer.map(|answer| (begun.elapsed(), answer))
-    });
-    let (took, answer) = took.map_err(|error| {
+    let answer = raw::while_held(client, parts, HELD, within, || cx.send(operation, &draft));
+    let answer = answer.map_err(|error| {
         Stop::Inconclusive(format!("a second connection, for {}: {error}", slow_operation.name))
     })??;
     cx.control(&answer, "a login beside another connection")?;
-    Ok(took)
+    // Its own time alone: before it there may have been an answer that asked for patience.
+    Ok(answer.exchange.outcome.as_ref().map(|response| response.elapsed).unwrap_or_default())
 }
