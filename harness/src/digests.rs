@@ -26,7 +26,8 @@ impl Digests {
         ];
         let hex = all.iter().map(|(name, bytes)| (*name, HEXLOWER.encode(bytes))).collect();
         let base64 = all.iter().flat_map(|(name, bytes)| {
-            [BASE64_NOPAD.encode(bytes), BASE64URL_NOPAD.encode(bytes), BASE64.encode(bytes)].map(|text| (*name, text))
+            [BASE64_NOPAD.encode(bytes), BASE64URL_NOPAD.encode(bytes), BASE64.encode(bytes)]
+                .map(|text| (*name, text))
         });
         Self { hex, base64: base64.collect() }
     }

@@ -229,7 +229,9 @@ pub fn inspect(cx: &Context<'_>, operation: &Operation, exchange: &Arc<Exchange>
                 }
             }
             let tls = cx.target.client().base().tls;
-            if let Some(problem) = tokens.iter().find_map(|token| open_cookie(exchange, Some(token), tls, true)) {
+            if let Some(problem) =
+                tokens.iter().find_map(|token| open_cookie(exchange, Some(token), tls, true))
+            {
                 let expected = "a cookie with HttpOnly, and behind TLS with Secure".to_owned();
                 seen.push((Rule::TokenCookies, expected, problem));
             }
@@ -425,12 +427,13 @@ fn shows_digest(cx: &Context<'_>, exchange: &Exchange, text: &str, tokens: &[&st
     let claims = tokens.iter().filter_map(|token| Jwt::read(token));
     let mut told: Vec<(String, String)> = vec![("body".to_owned(), text.to_owned())];
     told.extend(headers.iter().map(|(name, value)| (format!("header {name}"), value.clone())));
-    told.extend(claims.map(|jwt| ("token's claims".to_owned(), serde_json::Value::Object(jwt.claims).to_string())));
+    told.extend(
+        claims.map(|jwt| ("token's claims".to_owned(), serde_json::Value::Object(jwt.claims).to_string())),
+    );
     let sent = exchange.request.body.bytes();
     let sent = String::from_utf8_lossy(&sent);
     cx.digests().iter().find_map(|digests| {
-        let (place, digest) =
-            told.iter().find_map(|(place, text)| Some((place, digests.within(text)?)))?;
+        let (place, digest) = told.iter().find_map(|(place, text)| Some((place, digests.within(text)?)))?;
         let (name, letters) = digest;
         // Whoever sends a digest may find it again.
         (!sent.to_ascii_lowercase().contains(&letters.to_ascii_lowercase()))

@@ -1,8 +1,8 @@
 //! Names and secrets: compared whole, as sent, and without telling which of the two was wrong.
 
 mod common;
-pub(super) mod enumeration;
 mod doubled;
+pub(super) mod enumeration;
 mod exact;
 mod hostile;
 mod letters;

@@ -153,8 +153,9 @@ fn odd_secrets(cx: &mut Context<'_>) -> Result<(), Stop> {
                 known.exchange.got(),
                 unknown.exchange.got()
             );
-            let did =
-                format!("logged in with a wrong secret {what}, twice for a known and twice for unknown names");
+            let did = format!(
+                "logged in with a wrong secret {what}, twice for a known and twice for unknown names"
+            );
             let expected = "the same status and the same body";
             return Err(cx.finding(&did, expected, &got, &[known.exchange, unknown.exchange]).into());
         }

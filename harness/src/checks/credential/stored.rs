@@ -21,7 +21,8 @@ pub(super) fn add(checks: &mut Checks<'_>) {
             cx.log_in(&actor)?;
             let first = wrong_secret(cx, &actor.identifier)?;
             let second = wrong_secret(cx, &actor.identifier)?;
-            let mut words: BTreeSet<String> = long_words(&first).intersection(&long_words(&second)).cloned().collect();
+            let mut words: BTreeSet<String> =
+                long_words(&first).intersection(&long_words(&second)).cloned().collect();
             // What stands in the refusals of others as well, or was sent, is no account's own.
             if let Ok(other) = cx.other_actor() {
                 let other = long_words(&wrong_secret(cx, &other.identifier)?);
@@ -71,7 +72,8 @@ fn digests(text: &str) -> Vec<String> {
 fn is_digest(word: &str) -> bool {
     let bytes = word.as_bytes();
     let any = |is: fn(&u8) -> bool| bytes.iter().any(is);
-    let hex = bytes.iter().all(u8::is_ascii_hexdigit) && any(u8::is_ascii_alphabetic) && any(u8::is_ascii_digit);
+    let hex =
+        bytes.iter().all(u8::is_ascii_hexdigit) && any(u8::is_ascii_alphabetic) && any(u8::is_ascii_digit);
     let mixed = any(u8::is_ascii_lowercase) && any(u8::is_ascii_uppercase) && any(u8::is_ascii_digit);
     let plain = bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || b"+/_-=".contains(byte));
     word.len() >= LONG && (hex || (mixed && plain))
@@ -90,7 +92,11 @@ mod tests {
         ] {
             assert_eq!(digests(text).len(), 1, "{text}");
         }
-        for text in ["Benutzername oder Kennwort falsch", "application/json; charset=utf-8", "/v1/api/auth/login-attempts"] {
+        for text in [
+            "Benutzername oder Kennwort falsch",
+            "application/json; charset=utf-8",
+            "/v1/api/auth/login-attempts",
+        ] {
             assert!(digests(text).is_empty(), "{text}");
         }
     }

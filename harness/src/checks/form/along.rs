@@ -98,7 +98,11 @@ fn claims_before(cx: &mut Context<'_>, name: &str) -> Result<Map<String, Value>,
     let (operation, draft) = good_request(cx, name)?;
     let answer = cx.send(operation, &draft)?;
     cx.control(&answer, &format!("asking {name} with everything right"))?;
-    Ok(answer.text(Role::AccessToken).and_then(|token| Jwt::read(&token)).map(|jwt| jwt.claims).unwrap_or_default())
+    Ok(answer
+        .text(Role::AccessToken)
+        .and_then(|token| Jwt::read(&token))
+        .map(|jwt| jwt.claims)
+        .unwrap_or_default())
 }
 
 /// Another value of the same type, which no server would choose.
@@ -107,9 +111,11 @@ fn another(value: &Value, text: &str) -> Value {
         Value::String(_) => json!(text),
         Value::Number(_) => json!(NUMBER),
         Value::Bool(is) => json!(!is),
-        Value::Object(members) => {
-            members.iter().map(|(name, value)| (name.clone(), another(value, text))).collect::<Map<_, _>>().into()
-        }
+        Value::Object(members) => members
+            .iter()
+            .map(|(name, value)| (name.clone(), another(value, text)))
+            .collect::<Map<_, _>>()
+            .into(),
         Value::Array(items) => items.iter().map(|item| another(item, text)).collect(),
         Value::Null => Value::Null,
     }

@@ -71,9 +71,13 @@ pub(super) fn of(scheme: &'static Scheme) -> Vec<Fault> {
         "no answer shows a digest of a secret",
         |of| {
             Bend::after(move |seen, resp| {
-                let secret = seen.text(Role::Password).filter(|_| is_login(seen, of) && seen.is_success(resp));
+                let secret =
+                    seen.text(Role::Password).filter(|_| is_login(seen, of) && seen.is_success(resp));
                 if let Some(secret) = secret {
-                    resp.set_header("x-account", &format!("sha512={}", BASE64.encode(&Sha512::digest(secret))));
+                    resp.set_header(
+                        "x-account",
+                        &format!("sha512={}", BASE64.encode(&Sha512::digest(secret))),
+                    );
                 }
             })
         },
@@ -88,7 +92,11 @@ pub(super) fn of(scheme: &'static Scheme) -> Vec<Fault> {
                 let known = Tried::read(seen)
                     .filter(|_| is_login(seen, of))
                     .is_some_and(|tried| tried.right.is_some() && tried.secret.len() > 128);
-                if known { say_status(413, &json!({ "code": 413, "message": "too long" })) } else { Way::Pass }
+                if known {
+                    say_status(413, &json!({ "code": 413, "message": "too long" }))
+                } else {
+                    Way::Pass
+                }
             })
         },
     );
@@ -227,12 +235,32 @@ fn asked_otherwise(scheme: &'static Scheme, operation: &'static Operation, fault
     };
     faults.push(Fault::new(
         &scheme.id,
+        &format!("{name} takes other methods from everybody"),
+        "a method that a header names needs no proof",
+        std::slice::from_ref(&trips),
+        move || {
+            Bend::decide(move |seen| {
+                let named = seen.req.header("x-http-method-override").is_some();
+                if named && unproven(seen) { Way::Accept } else { Way::Pass }
+            })
+        },
+    ));
+    // Where a refusal has HTTP 200, its head says nothing.
+    if operation.auth == Auth::Signed {
+        return;
+    }
+    faults.push(Fault::new(
+        &scheme.id,
         &format!("{name} looks at conditions first"),
         "a condition that does not hold is answered with HTTP 304 before the proof is looked at",
         std::slice::from_ref(&trips),
         move || {
             Bend::decide(move |seen| {
-                if unproven(seen) && seen.req.header("if-none-match").is_some() { says(304) } else { Way::Pass }
+                if unproven(seen) && seen.req.header("if-none-match").is_some() {
+                    says(304)
+                } else {
+                    Way::Pass
+                }
             })
         },
     ));
@@ -244,7 +272,11 @@ fn asked_otherwise(scheme: &'static Scheme, operation: &'static Operation, fault
             &[trips],
             move || {
                 Bend::decide(move |seen| {
-                    if unproven(seen) && seen.req.method == http::Method::HEAD { says(200) } else { Way::Pass }
+                    if unproven(seen) && seen.req.method == http::Method::HEAD {
+                        says(200)
+                    } else {
+                        Way::Pass
+                    }
                 })
             },
         ));
@@ -281,11 +313,8 @@ fn named(of: &Scheme) -> Option<(&Place, bool)> {
 /// The first and the last value of a member that stands twice in a body.
 fn both(body: &[u8], name: &str) -> Option<[String; 2]> {
     let text = String::from_utf8_lossy(body).into_owned();
-    let values: Vec<&str> = text
-        .split(&format!("\"{name}\":\""))
-        .skip(1)
-        .filter_map(|rest| rest.split('"').next())
-        .collect();
+    let values: Vec<&str> =
+        text.split(&format!("\"{name}\":\"")).skip(1).filter_map(|rest| rest.split('"').next()).collect();
     match values.as_slice() {
         [first, last] => Some([(*first).to_owned(), (*last).to_owned()]),
         _ => None,
@@ -322,7 +351,12 @@ fn doubled(of: &'static Scheme, opens_first: bool) -> Bend {
         }
         let text = String::from_utf8_lossy(&resp.body).replace(&proven, &opened);
         let mut body: Value = serde_json::from_str(&text).unwrap_or_default();
-        let token = seen.memory().latest.get(&format!("{}/{}", of.id, opened.to_ascii_lowercase())).cloned();
+        let memory = seen.memory();
+        let theirs = memory.issued.iter().filter(|(_, issued)| {
+            issued.scheme == of.id && !issued.refresh && issued.account == opened.to_ascii_lowercase()
+        });
+        let token = theirs.min_by_key(|(_, issued)| issued.number).map(|(token, _)| token.clone());
+        drop(memory);
         let pointer = seen.at.and_then(|(_, operation)| pointer_of(operation, Role::AccessToken));
         if let (Some(token), Some(pointer)) = (token, pointer) {
             countersign::draft::set_pointer(&mut body, pointer, json!(token));
