@@ -4,6 +4,7 @@ mod demand;
 mod raw;
 
 use crate::actor::Actor;
+use crate::digests::Digests;
 use crate::draft::Draft;
 use crate::exchange::Exchange;
 use crate::finding::{Finding, Stop};
@@ -38,6 +39,7 @@ pub struct Context<'t> {
     pub secrets: Secrets,
     gate: Option<Arc<Gate>>,
     passwords: Vec<String>,
+    digests: Vec<Digests>,
     /// Wallets that signed.
     wallets: Vec<Wallet>,
     /// Findings that do not end it.
@@ -127,6 +129,7 @@ impl<'t> Context<'t> {
             secrets,
             gate,
             passwords: Vec::new(),
+            digests: Vec::new(),
             wallets: Vec::new(),
             passing: Passing::new(Over::default()),
             stamp: 0,
@@ -275,7 +278,10 @@ impl<'t> Context<'t> {
     fn act_as(&mut self, account: &Account) -> Result<Actor, Stop> {
         let actor = Actor::of_account(account, &self.scheme.id, &mut self.rng);
         self.secrets.add(&actor.password, &format!("${}", actor.variable));
-        self.passwords.push(actor.password.clone());
+        if !self.passwords.contains(&actor.password) {
+            self.digests.push(Digests::of(&actor.password));
+            self.passwords.push(actor.password.clone());
+        }
         if let Some(why) = self.target.lockouts.why(&self.scheme.id, &actor.identifier) {
             return Err(Stop::Inconclusive(why));
         }
@@ -438,6 +444,12 @@ impl<'t> Context<'t> {
     #[must_use]
     pub fn passwords(&self) -> &[String] {
         &self.passwords
+    }
+
+    /// Unsalted digests of those secrets.
+    #[must_use]
+    pub fn digests(&self) -> &[Digests] {
+        &self.digests
     }
 
     /// Registers the tokens of an answer, so that nothing shows them.

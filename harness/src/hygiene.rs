@@ -7,6 +7,7 @@ use crate::client::WireError;
 use crate::context::Context;
 use crate::exchange::Exchange;
 use crate::finding::Finding;
+use crate::jwt::Jwt;
 use countersign_spec::{Auth, Operation, Role, Step};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,8 +24,16 @@ pub enum Rule {
     Cookies,
     /// No credentials for every origin.
     CrossOrigin,
+    /// No digest of a secret is shown.
+    Digest,
     /// No secret that was sent comes back.
     EchoedSecret,
+    /// Where one refusal says how to authenticate, each does.
+    EveryChallenge,
+    /// No credentials for a foreign origin.
+    ForeignOrigin,
+    /// Tokens have no time for which they may be kept.
+    Fresh,
     /// No traces of the inside.
     Internals,
     /// Nobody is invited to keep tokens.
@@ -39,6 +48,8 @@ pub enum Rule {
     RefusalSuccess,
     /// Nothing makes the server fail.
     ServerError,
+    /// Cookies that hold a token are no business of scripts.
+    TokenCookies,
     /// No tokens outside the documented member.
     TokenInHeader,
     /// What says it is JSON is JSON.
@@ -59,12 +70,19 @@ pub struct Seen {
 pub struct Ledger {
     seen: Mutex<BTreeMap<(String, Rule), Seen>>,
     probed: Mutex<BTreeMap<String, Arc<Mutex<bool>>>>,
+    /// Refusals with 401 and no WWW-Authenticate, by scheme and operation.
+    bare: Mutex<BTreeMap<(String, String), Seen>>,
+    /// Operations that answered 401 with WWW-Authenticate, by scheme.
+    challenging: Mutex<BTreeSet<(String, String)>>,
 }
 
 impl Ledger {
     /// What was seen of a rule.
     #[must_use]
     pub fn seen(&self, scheme: &str, rule: Rule) -> Seen {
+        if rule == Rule::EveryChallenge {
+            return self.without_challenge(scheme);
+        }
         let entries = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         entries.get(&(scheme.to_owned(), rule)).cloned().unwrap_or_default()
     }
@@ -86,9 +104,30 @@ impl Ledger {
         make()
     }
 
-    fn add(&self, scheme: &str, rule: Rule, finding: Finding, way: String) {
+    fn note_challenge(&self, scheme: &str, operation: &str) {
+        let mut known = self.challenging.lock().unwrap_or_else(PoisonError::into_inner);
+        known.insert((scheme.to_owned(), operation.to_owned()));
+    }
+
+    /// What was seen of refusals with 401 that lack what others of the same operation have.
+    fn without_challenge(&self, scheme: &str) -> Seen {
+        let challenging = self.challenging.lock().unwrap_or_else(PoisonError::into_inner);
+        let bare = self.bare.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = Seen::default();
+        for (_, seen) in bare.iter().filter(|(place, _)| place.0 == scheme && challenging.contains(*place)) {
+            all.findings.extend(seen.findings.clone());
+            all.ways.extend(seen.ways.clone());
+        }
+        all
+    }
+
+    fn add(&self, scheme: &str, operation: &str, rule: Rule, finding: Finding, way: String) {
+        let mut bare = self.bare.lock().unwrap_or_else(PoisonError::into_inner);
         let mut entries = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = entries.entry((scheme.to_owned(), rule)).or_default();
+        let known = match rule {
+            Rule::EveryChallenge => bare.entry((scheme.to_owned(), operation.to_owned())).or_default(),
+            _ => entries.entry((scheme.to_owned(), rule)).or_default(),
+        };
         if known.findings.len() < 5 {
             known.findings.push(finding);
         }
@@ -167,6 +206,38 @@ pub fn inspect(cx: &Context<'_>, operation: &Operation, exchange: &Arc<Exchange>
             }
             let token =
                 given_out(operation).find_map(|role| crate::judge::text_of(operation, exchange, role));
+            let tokens: Vec<&str> = [Role::AccessToken, Role::RefreshToken]
+                .into_iter()
+                .filter_map(|role| crate::judge::text_of(operation, exchange, role))
+                .filter(|token| token.len() > 8)
+                .collect();
+            if let Some(got) = shows_digest(cx, exchange, &text, &tokens) {
+                let expected = "an answer without a digest of the account's secret".to_owned();
+                seen.push((Rule::Digest, expected, got));
+            }
+            if let Some(got) = states_freshness(exchange).filter(|_| !tokens.is_empty()) {
+                let expected = "Cache-Control: no-store, or at least no time to keep it for".to_owned();
+                seen.push((Rule::Fresh, expected, got));
+            }
+            if exchange.status() == Some(401) && crate::refusal::is_plain(cx, operation, exchange) {
+                if exchange.header("www-authenticate").is_some() {
+                    cx.target.ledger.note_challenge(&cx.scheme.id, &operation.name);
+                } else {
+                    let expected = "WWW-Authenticate, as in other refusals of the operation".to_owned();
+                    let got = format!("no such header; {}", exchange.got());
+                    seen.push((Rule::EveryChallenge, expected, got));
+                }
+            }
+            let tls = cx.target.client().base().tls;
+            if let Some(problem) =
+                tokens.iter().find_map(|token| open_cookie(exchange, Some(token), tls, true))
+            {
+                let expected = "a cookie with HttpOnly, and behind TLS with Secure".to_owned();
+                seen.push((Rule::TokenCookies, expected, problem));
+            }
+            if let Some(problem) = allows_foreigner(exchange) {
+                seen.push((Rule::ForeignOrigin, "no credentials for a foreign origin".to_owned(), problem));
+            }
             if let Some(invitation) = invites_caches(exchange)
                 && is_for_one(operation, exchange)
             {
@@ -188,7 +259,7 @@ pub fn inspect(cx: &Context<'_>, operation: &Operation, exchange: &Arc<Exchange>
                     seen.push((Rule::TokenInHeader, expected, format!("it stands in the header {name} too")));
                 }
             }
-            if let Some(problem) = open_cookie(exchange, token, cx.target.client().base().tls) {
+            if let Some(problem) = open_cookie(exchange, token, tls, false) {
                 let expected = "a cookie with HttpOnly, and behind TLS with Secure".to_owned();
                 seen.push((Rule::Cookies, expected, problem));
             }
@@ -201,7 +272,7 @@ pub fn inspect(cx: &Context<'_>, operation: &Operation, exchange: &Arc<Exchange>
         let did = format!("sent a request to {} (in {})", exchange.operation, cx.check);
         let finding = cx.finding(&did, &expected, &got, std::slice::from_ref(exchange));
         let way = crate::fingerprint::of_exchange(exchange, &finding.got, cx.scheme);
-        cx.target.ledger.add(&cx.scheme.id, rule, finding, way);
+        cx.target.ledger.add(&cx.scheme.id, &operation.name, rule, finding, way);
     }
 }
 
@@ -301,7 +372,7 @@ fn echoing_header(operation: &Operation, exchange: &Exchange) -> Option<String> 
 }
 
 /// A cookie that by its name stands for a session, open to scripts or to plain connections.
-fn open_cookie(exchange: &Exchange, token: Option<&str>, tls: bool) -> Option<String> {
+fn open_cookie(exchange: &Exchange, token: Option<&str>, tls: bool, only_tokens: bool) -> Option<String> {
     const SESSION: [&str; 6] = ["sess", "sid", "token", "auth", "jwt", "login"];
     exchange.headers("set-cookie").find_map(|cookie| {
         let mut parts = cookie.split(';').map(|part| part.trim().to_ascii_lowercase());
@@ -311,7 +382,7 @@ fn open_cookie(exchange: &Exchange, token: Option<&str>, tls: bool) -> Option<St
         let attributes: Vec<String> = parts.collect();
         // A page has to read the one against forged requests; an empty one is being taken back.
         let named = SESSION.iter().any(|word| name.contains(word)) && !name.contains("srf") && value >= 8;
-        let telling = is_token || named;
+        let telling = is_token || (named && !only_tokens);
         let has = |word: &str| attributes.iter().any(|attribute| attribute == word);
         let missing = if !has("httponly") {
             "HttpOnly"
@@ -330,9 +401,65 @@ fn allows_everybody(exchange: &Exchange) -> Option<String> {
     let origin = exchange.header("access-control-allow-origin")?;
     let asked =
         exchange.request.headers.iter().find(|(name, _)| name == "origin").map(|(_, value)| value.as_str());
-    (credentials && (origin == "*" || Some(origin) == asked)).then(|| {
+    (credentials && (origin == "*" || (Some(origin) == asked && !is_foreign(origin)))).then(|| {
         format!("Access-Control-Allow-Origin: {origin} together with Access-Control-Allow-Credentials: true")
     })
+}
+
+/// Credentials for an origin that nobody trusts.
+fn allows_foreigner(exchange: &Exchange) -> Option<String> {
+    let credentials = exchange.header("access-control-allow-credentials")?.eq_ignore_ascii_case("true");
+    let origin = exchange.header("access-control-allow-origin")?;
+    let asked = exchange.request.headers.iter().any(|(name, value)| name == "origin" && value == origin);
+    (credentials && asked && is_foreign(origin)).then(|| {
+        format!("Access-Control-Allow-Origin: {origin} together with Access-Control-Allow-Credentials: true")
+    })
+}
+
+/// Origins that no service can mean: `null`, and names that belong to nobody (RFC 2606).
+fn is_foreign(origin: &str) -> bool {
+    origin == "null" || origin.ends_with("evil.example")
+}
+
+/// A digest of an account's secret in an answer's head or body, or in the claims of its tokens.
+fn shows_digest(cx: &Context<'_>, exchange: &Exchange, text: &str, tokens: &[&str]) -> Option<String> {
+    let headers = exchange.outcome.as_ref().map(|response| response.headers.as_slice()).unwrap_or_default();
+    let claims = tokens.iter().filter_map(|token| Jwt::read(token));
+    let mut told: Vec<(String, String)> = vec![("body".to_owned(), text.to_owned())];
+    told.extend(headers.iter().map(|(name, value)| (format!("header {name}"), value.clone())));
+    told.extend(
+        claims.map(|jwt| ("token's claims".to_owned(), serde_json::Value::Object(jwt.claims).to_string())),
+    );
+    let sent = exchange.request.body.bytes();
+    let sent = String::from_utf8_lossy(&sent);
+    cx.digests().iter().find_map(|digests| {
+        let (place, digest) = told.iter().find_map(|(place, text)| Some((place, digests.within(text)?)))?;
+        let (name, letters) = digest;
+        // Whoever sends a digest may find it again.
+        (!sent.to_ascii_lowercase().contains(&letters.to_ascii_lowercase()))
+            .then(|| format!("the {name} digest of the account's secret stands in the {place}"))
+    })
+}
+
+/// A time for which an answer may be kept (RFC 9111 section 4.2.1), where nothing else forbids it.
+fn states_freshness(exchange: &Exchange) -> Option<String> {
+    let all = exchange.headers("cache-control").collect::<Vec<_>>().join(", ");
+    let words: Vec<String> = all.split(',').map(|word| word.trim().to_ascii_lowercase()).collect();
+    let says = |word: &str| words.iter().any(|one| one.split('=').next() == Some(word));
+    if says("no-store") || says("no-cache") {
+        return None;
+    }
+    let lives = |name: &str| {
+        let seconds = |word: &String| word.strip_prefix(name)?.trim_matches('"').parse::<u64>().ok();
+        words.iter().filter_map(seconds).max()
+    };
+    if let Some(seconds) = lives("s-maxage=").max(lives("max-age=")) {
+        return (seconds > 0).then(|| format!("Cache-Control: {all}"));
+    }
+    let time = |name| jiff::fmt::rfc2822::parse(exchange.header(name)?).ok();
+    let (expires, date) = (time("expires")?, time("date")?);
+    (expires.timestamp() > date.timestamp())
+        .then(|| format!("Expires: {}", exchange.header("expires").unwrap_or_default()))
 }
 
 #[cfg(test)]
@@ -371,13 +498,36 @@ mod tests {
     #[test]
     fn cookies_of_sessions_are_told_from_others() {
         for open in ["sessionid=0123456789; Path=/", "connect.sid=s%3A0123456789; Secure"] {
-            assert!(open_cookie(&with_cookie(open), None, false).is_some(), "{open}");
+            assert!(open_cookie(&with_cookie(open), None, false, false).is_some(), "{open}");
+            assert!(open_cookie(&with_cookie(open), None, false, true).is_none(), "{open}");
         }
         let closed = "JSESSIONID=0123456789; Path=/; HttpOnly";
-        assert!(open_cookie(&with_cookie(closed), None, false).is_none());
-        assert!(open_cookie(&with_cookie(closed), None, true).is_some());
+        assert!(open_cookie(&with_cookie(closed), None, false, false).is_none());
+        assert!(open_cookie(&with_cookie(closed), None, true, false).is_some());
+        let token = "rt=0123456789.abc; Path=/";
+        assert!(open_cookie(&with_cookie(token), Some("0123456789.abc"), false, true).is_some());
         for other in ["XSRF-TOKEN=0123456789", "AWSALB=0123456789abcdef; Path=/", "session=; Max-Age=0"] {
-            assert!(open_cookie(&with_cookie(other), None, true).is_none(), "{other}");
+            assert!(open_cookie(&with_cookie(other), None, true, false).is_none(), "{other}");
         }
+    }
+
+    #[test]
+    fn a_time_to_keep_an_answer_is_told_from_none() {
+        let answer = |headers: &[(&str, &str)]| {
+            let mut exchange = with_cookie("a=b");
+            if let Ok(response) = &mut exchange.outcome {
+                let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+                response.headers = headers.iter().map(owned).collect();
+            }
+            states_freshness(&exchange)
+        };
+        let date = ("date", "Sun, 06 Nov 1994 08:49:37 GMT");
+        for kept in [("cache-control", "private, max-age=60"), ("expires", "Mon, 07 Nov 1994 08:49:37 GMT")] {
+            assert!(answer(&[date, kept]).is_some(), "{kept:?}");
+        }
+        for not in ["no-store, max-age=60", "max-age=0, private", "no-cache", ""] {
+            assert_eq!(answer(&[date, ("cache-control", not)]), None, "{not}");
+        }
+        assert_eq!(answer(&[date, ("expires", "0")]), None);
     }
 }

@@ -19,6 +19,7 @@ pub mod confirm;
 pub mod context;
 pub mod deviation;
 pub mod diff;
+pub mod digests;
 pub mod draft;
 pub mod event;
 pub mod exchange;

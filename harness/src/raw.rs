@@ -39,6 +39,8 @@ pub enum Oddity {
     NoLength,
     /// Content-Length beside Transfer-Encoding (RFC 9112 section 6.1).
     TwoFramings,
+    /// Content-Length and a body of that length beside Transfer-Encoding, without any chunk (RFC 9112 section 6.3).
+    LengthRules,
     /// Two Content-Length headers that differ (RFC 9112 section 6.3).
     TwoLengths,
     /// No Host (RFC 9112 section 3.2).
@@ -72,6 +74,10 @@ pub fn write(request: &WireRequest, authority: &str, prefix: &str, oddity: Oddit
             headers.push(("content-length".to_owned(), body.len().to_string()));
             headers.push(("transfer-encoding".to_owned(), "chunked".to_owned()));
             content = [format!("{:x}\r\n", body.len()).as_bytes(), &body, b"\r\n0\r\n\r\n"].concat();
+        }
+        Oddity::LengthRules => {
+            headers.push(("content-length".to_owned(), body.len().to_string()));
+            headers.push(("transfer-encoding".to_owned(), "chunked".to_owned()));
         }
         Oddity::TwoLengths => {
             headers.push(("content-length".to_owned(), body.len().to_string()));

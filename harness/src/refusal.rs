@@ -59,6 +59,14 @@ pub fn complaints(
     complaints
 }
 
+/// Whether a refusal is the operation's own word on a request that it could read.
+#[must_use]
+pub fn is_plain(cx: &Context<'_>, operation: &Operation, exchange: &Exchange) -> bool {
+    is_asked(cx, operation, exchange)
+        && is_readable(exchange)
+        && exchange.json.as_ref().is_some_and(|body| body.is_object() && !is_a_frameworks(body))
+}
+
 /// Whether the request was for this operation: by its path and its method.
 fn is_asked(cx: &Context<'_>, operation: &Operation, exchange: &Exchange) -> bool {
     let request = &exchange.request;

@@ -1,6 +1,7 @@
 //! Names and secrets: compared whole, as sent, and without telling which of the two was wrong.
 
 mod common;
+mod doubled;
 pub(super) mod enumeration;
 mod exact;
 mod hostile;
@@ -8,6 +9,7 @@ mod letters;
 mod lockout;
 mod names;
 mod patterns;
+mod stored;
 mod timing;
 mod wrong;
 
@@ -19,6 +21,7 @@ use serde_json::Value;
 
 /// Adds the checks of this group.
 pub(super) fn add(checks: &mut Checks<'_>) {
+    doubled::add(checks);
     if checks.scheme.proof.kind != ProofKind::Secret {
         return;
     }
@@ -31,6 +34,7 @@ pub(super) fn add(checks: &mut Checks<'_>) {
     common::add(checks);
     hostile::add(checks);
     enumeration::add(checks);
+    stored::add(checks);
     timing::add(checks);
 }
 

@@ -8,7 +8,7 @@ use crate::context::Context;
 use crate::draft::{Draft, Writing};
 use crate::finding::Stop;
 use crate::hygiene::{Rule, given_out};
-use countersign_spec::{Operation, Place, Step};
+use countersign_spec::{Operation, Place, ProofKind, Role, Step};
 use serde_json::{Value, json};
 
 /// Adds the checks of this group.
@@ -37,6 +37,23 @@ pub(super) fn add(checks: &mut Checks<'_>) {
             "tokens travel in the documented member only",
             "common.hygiene.no-tokens-in-headers",
         ),
+        (Rule::Digest, "no answer shows a digest of a secret", "common.credential.no-stored-secrets"),
+        (
+            Rule::EveryChallenge,
+            "refusals that say how to authenticate do so each time",
+            "common.hygiene.every-challenge",
+        ),
+        (
+            Rule::ForeignOrigin,
+            "credentials are not open to a foreign origin",
+            "common.hygiene.foreign-origin",
+        ),
+        (Rule::Fresh, "answers with tokens state no time to keep them", "common.hygiene.no-freshness"),
+        (
+            Rule::TokenCookies,
+            "cookies that hold a token are closed to scripts",
+            "common.hygiene.token-cookies",
+        ),
         (Rule::Cookies, "cookies of a session are closed to scripts", "common.hygiene.cookies"),
         (Rule::CrossOrigin, "credentials are not open to every origin", "common.hygiene.cross-origin"),
     ] {
@@ -44,6 +61,11 @@ pub(super) fn add(checks: &mut Checks<'_>) {
             Rule::NotCached | Rule::TokenInHeader => {
                 checks.scheme.operations.iter().any(|operation| given_out(operation).next().is_some())
             }
+            Rule::Fresh | Rule::TokenCookies => checks.scheme.operations.iter().any(|operation| {
+                let tokens = [Role::AccessToken, Role::RefreshToken];
+                tokens.into_iter().any(|role| operation.success_field(role).is_some())
+            }),
+            Rule::Digest => checks.scheme.proof.kind == ProofKind::Secret,
             Rule::RefusalCode => checks.scheme.envelope.code_is_status,
             Rule::RefusalSuccess => !checks.scheme.envelope.success_codes.is_empty(),
             _ => true,

@@ -73,6 +73,12 @@ pub(super) fn add(checks: &mut Checks<'_>) {
             "sent a right login with both Content-Length and Transfer-Encoding",
         ),
         (
+            "a body that claims chunks is not framed by its length",
+            "common.robustness.chunks-rule",
+            Oddity::LengthRules,
+            "sent a right login that is no chunk, with its Content-Length and Transfer-Encoding: chunked",
+        ),
+        (
             "two lengths of one body are refused",
             "common.robustness.framing",
             Oddity::TwoLengths,
@@ -113,6 +119,11 @@ fn chunks(checks: &mut Checks<'_>) {
             let (operation, mut draft, actor) = right_login(cx)?;
             draft.writing = Writing::Pieces(size, Duration::from_millis(pause));
             let answer = cx.send(operation, &draft)?;
+            // Who wants to know the length beforehand may say so (RFC 9110 section 15.5.12).
+            if answer.exchange.status() == Some(411) {
+                let reason = "the target asks for a Content-Length (411), as it may".to_owned();
+                return Err(Stop::NotApplicable(reason));
+            }
             let did = format!("sent a right login with Transfer-Encoding: chunked, {size} bytes at a time");
             cx.must_accept_like_plain(&answer, &actor, &did)
         });

@@ -85,6 +85,7 @@ pub(super) fn add(checks: &mut Checks<'_>) {
         ages::add(checks);
     }
     restated::add(checks);
+    restated::asked(checks);
     edges::add(checks);
     lasting::add(checks);
     if scheme.step(Step::Challenge).is_some() {

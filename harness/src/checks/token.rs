@@ -1,5 +1,6 @@
 //! Tokens are checked before they are believed, and say what they should.
 
+mod around;
 mod bearers_key;
 mod contents;
 mod doubled;
@@ -13,6 +14,7 @@ mod leaked;
 mod needed;
 mod opaque;
 mod own_keys;
+mod spared;
 mod spelled;
 mod writing;
 
@@ -25,6 +27,7 @@ use countersign_spec::{Operation, RefreshTakes, Scheme, Step, Token};
 
 /// Adds the checks of this group.
 pub(super) fn add(checks: &mut Checks<'_>) {
+    around::add(checks);
     if checks.scheme.tokens.access.is_none() {
         return;
     }
@@ -37,6 +40,7 @@ pub(super) fn add(checks: &mut Checks<'_>) {
         judged::add(checks);
         bearers_key::add(checks);
         leaked::add(checks);
+        spared::add(checks);
     }
     if has_sink(checks.scheme) {
         elsewhere(checks);
@@ -175,6 +179,14 @@ pub(super) fn foreign_tokens(cx: &mut Context<'_>) -> Vec<(String, String)> {
         }
     }
     tokens
+}
+
+/// Not applicable where no token could be read.
+fn any_read(read: bool) -> Result<(), Stop> {
+    if read {
+        return Ok(());
+    }
+    Err(Stop::NotApplicable("the token is opaque: it is no JWT".to_owned()))
 }
 
 /// The access token as JWT.

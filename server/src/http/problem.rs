@@ -119,6 +119,7 @@ fn bare(status: StatusCode, body: Bytes) -> Response<Full<Bytes>> {
         //= web3mq.answer.json
         (header::CONTENT_TYPE, "application/json; charset=utf-8"),
         //= common.hygiene.not-cached
+        //= common.hygiene.no-freshness
         (header::CACHE_CONTROL, "no-store"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     ];

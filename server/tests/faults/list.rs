@@ -40,6 +40,8 @@ mod replay;
 mod robustness;
 #[path = "list/sessions.rs"]
 mod sessions;
+#[path = "list/sidelong.rs"]
+mod sidelong;
 #[path = "list/time.rs"]
 mod time;
 #[path = "list/timing.rs"]
@@ -78,6 +80,7 @@ pub(crate) fn all() -> Vec<Fault> {
         faults.extend(marked::of(scheme));
         faults.extend(keys::of(scheme));
         faults.extend(addresses::of(scheme));
+        faults.extend(sidelong::of(scheme));
     }
     faults
 }

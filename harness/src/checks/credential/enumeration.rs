@@ -97,6 +97,63 @@ pub(super) fn add(checks: &mut Checks<'_>) {
             },
         )
         .family("enumeration", 1);
+    checks
+        .add(
+            Group::Credential,
+            "an odd wrong secret and an unknown account are answered alike",
+            &["common.credential.no-enumeration"],
+            odd_secrets,
+        )
+        .family("enumeration", 1);
+}
+
+/// Wrong secrets of kinds that some servers look at after they have looked the account up.
+fn odd_secrets(cx: &mut Context<'_>) -> Result<(), Stop> {
+    let actor = cx.actor()?;
+    cx.log_in(&actor)?;
+    let random = cx.random_hex(513);
+    let long = |length: usize| random.chars().cycle().take(length).collect::<String>();
+    for (what, secret) in [
+        ("of 65 characters", long(65)),
+        ("of 129 characters", long(129)),
+        ("of 257 characters", long(257)),
+        ("of 1,025 characters", long(1_025)),
+        ("that is empty", String::new()),
+        ("with control characters", format!("wrong\u{1}\u{7f}\u{0}{}", long(8))),
+    ] {
+        let known = try_login(cx, &json!(actor.identifier), &json!(secret))?;
+        let stranger = stranger_like(cx, &actor.identifier);
+        let unknown = try_login(cx, &json!(stranger), &json!(secret))?;
+        // That nothing is let in, and nothing fails, is other checks' affair.
+        let refused = |answer: &Answer<'_>| answer.verdict == judge::Verdict::Refused;
+        if !refused(&known) || !refused(&unknown) {
+            continue;
+        }
+        documents_unknown(cx, &unknown)?;
+        if differences(cx, [&known, &known], [&unknown, &unknown]).is_empty() {
+            // A right login in between, so that no number of wrong ones locks the account.
+            cx.log_in(&actor)?;
+            continue;
+        }
+        let known_again = try_login(cx, &json!(actor.identifier), &json!(secret))?;
+        let stranger = stranger_like(cx, &actor.identifier);
+        let unknown_again = try_login(cx, &json!(stranger), &json!(secret))?;
+        let exchanges = [known.exchange.clone(), unknown.exchange.clone()];
+        for told in differences(cx, [&known, &known_again], [&unknown, &unknown_again]) {
+            let got = format!(
+                "{told}; for a known name: {}; for an unknown one: {}",
+                known.exchange.got(),
+                unknown.exchange.got()
+            );
+            let did = format!(
+                "logged in with a wrong secret {what}, twice for a known and twice for unknown names"
+            );
+            let expected = "the same status and the same body";
+            cx.found_in(&did, expected, &got, &exchanges)?;
+        }
+        cx.log_in(&actor)?;
+    }
+    Ok(())
 }
 
 /// Refusals of a wrong secret: two for a known name and two for names that nobody has.

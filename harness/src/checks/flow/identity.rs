@@ -96,7 +96,10 @@ fn told_apart(
 }
 
 /// What names the account of a session: claims of its token, and members of what operations answer to it.
-fn named<'t>(cx: &mut Context<'t>, session: &Session<'t>) -> Result<BTreeMap<String, String>, Stop> {
+pub(in crate::checks) fn named<'t>(
+    cx: &mut Context<'t>,
+    session: &Session<'t>,
+) -> Result<BTreeMap<String, String>, Stop> {
     let mut names = BTreeMap::new();
     if let Some(jwt) = session.access.as_deref().and_then(Jwt::read) {
         for claim in cx.scheme.tokens.access.iter().flat_map(|access| &access.identity_claims) {

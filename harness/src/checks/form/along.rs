@@ -4,14 +4,18 @@ use super::{good_request, members_of};
 use crate::check::{Checks, Group};
 use crate::context::{Answer, Context};
 use crate::draft::{Draft, plain_text};
+use crate::finding::Stop;
 use crate::jwt::Jwt;
 use countersign_spec::{Operation, Place, Role, Step};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 /// A site that is nobody's (RFC 2606).
 const ELSEWHERE: &str = "https://elsewhere.example/landing";
 /// Names under which frameworks take where to go next from a caller.
 const NEXT: [&str; 6] = ["redirect", "redirect_uri", "redirect_url", "next", "return_to", "callback"];
+/// Claims that OAuth and OpenID Connect let a caller ask for, and what describes the caller's machine.
+const OFFERED: [&str; 10] =
+    ["aud", "azp", "client_id", "device", "device_id", "lang", "locale", "nonce", "scope", "scp"];
 /// A number that no answer holds by chance.
 const NUMBER: u32 = 1_987_654_321;
 
@@ -23,12 +27,13 @@ pub(super) fn add(checks: &mut Checks<'_>, operation: &Operation) {
     let name = operation.name.clone();
     let sentence = format!("{name} takes nothing of its answer from the request");
     checks.add(Group::Form, &sentence, &["common.form.answer-is-the-servers"], move |cx| {
+        let before = claims_before(cx, &name)?;
         for way in [Way::Members, Way::Query, Way::Headers] {
             let (operation, mut draft) = good_request(cx, &name)?;
-            let along = members_along(cx, operation, &draft);
+            let along = members_along(cx, operation, &draft, &before);
             way.add(&mut draft, &along);
             let answer = cx.send(operation, &draft)?;
-            for taken in [taken_over(&along, &answer), claims_taken(&along, &answer)].concat() {
+            for taken in [taken_over(&along, &answer), claims_taken(&along, &before, &answer)].concat() {
                 let did = format!("asked {name} with everything right and {} along", way.what());
                 let got = format!("{taken}; {}", answer.exchange.got());
                 let expected = "an answer in which nothing of it stands";
@@ -60,6 +65,7 @@ impl Way {
         for one in along {
             match self {
                 Self::Members => draft.set(&Place::Body(format!("/{}", one.name)), one.value.clone()),
+                Self::Query if one.value.is_object() || one.value.is_array() => {}
                 Self::Query => draft.query.push((one.name.clone(), plain_text(&one.value))),
                 Self::Headers => {}
             }
@@ -86,7 +92,60 @@ struct Along {
     claim: bool,
 }
 
-fn members_along(cx: &mut Context<'_>, operation: &Operation, draft: &Draft) -> Vec<Along> {
+/// The claims of a token that the operation gives when nothing is sent along.
+fn claims_before(cx: &mut Context<'_>, name: &str) -> Result<Map<String, Value>, Stop> {
+    let (operation, draft) = good_request(cx, name)?;
+    let answer = cx.send(operation, &draft)?;
+    cx.control(&answer, &format!("asking {name} with everything right"))?;
+    Ok(answer
+        .text(Role::AccessToken)
+        .and_then(|token| Jwt::read(&token))
+        .map(|jwt| jwt.claims)
+        .unwrap_or_default())
+}
+
+/// Another value of the same type, which no server would choose.
+fn another(value: &Value, text: &str) -> Value {
+    match value {
+        Value::String(_) => json!(text),
+        Value::Number(_) => json!(NUMBER),
+        Value::Bool(is) => json!(!is),
+        Value::Object(members) => members
+            .iter()
+            .map(|(name, value)| (name.clone(), another(value, text)))
+            .collect::<Map<_, _>>()
+            .into(),
+        Value::Array(items) => items.iter().map(|item| another(item, text)).collect(),
+        Value::Null => Value::Null,
+    }
+}
+
+/// Values that are no object, each with its place and the last name in it.
+fn leaves(value: &Value, at: &str, name: &str, into: &mut Vec<(String, String, Value)>) {
+    match value {
+        Value::Object(members) => {
+            members.iter().for_each(|(name, value)| leaves(value, &format!("{at}/{name}"), name, into));
+        }
+        Value::Array(items) => {
+            items.iter().enumerate().for_each(|(nth, item)| leaves(item, &format!("{at}/{nth}"), name, into));
+        }
+        Value::Null => {}
+        other => into.push((at.to_owned(), name.to_owned(), other.clone())),
+    }
+}
+
+fn leaves_of(claims: &Map<String, Value>) -> Vec<(String, String, Value)> {
+    let mut found = Vec::new();
+    leaves(&Value::Object(claims.clone()), "", "", &mut found);
+    found
+}
+
+fn members_along(
+    cx: &mut Context<'_>,
+    operation: &Operation,
+    draft: &Draft,
+    before: &Map<String, Value>,
+) -> Vec<Along> {
     let sent = |name: &str| {
         let in_body =
             draft.body.as_ref().and_then(Value::as_object).is_some_and(|body| body.contains_key(name));
@@ -104,6 +163,12 @@ fn members_along(cx: &mut Context<'_>, operation: &Operation, draft: &Draft) -> 
             _ => continue,
         };
         along.push(Along { name, value, at: Some(member.pointer), claim: false });
+    }
+    let text = format!("along-{}", cx.random_hex(8));
+    let wholes = before.iter().map(|(name, value)| (name.clone(), value.clone()));
+    let parts = leaves_of(before).into_iter().map(|(_, name, value)| (name, value));
+    for (name, value) in wholes.chain(parts).filter(|(name, _)| !OFFERED.contains(&name.as_str())) {
+        along.push(Along { name, value: another(&value, &text), at: None, claim: true });
     }
     for claim in cx.scheme.tokens.access.iter().flat_map(|access| {
         access.expiry_claims.iter().chain(&access.issued_claims).chain(&access.identity_claims)
@@ -140,10 +205,38 @@ fn taken_over(along: &[Along], answer: &Answer<'_>) -> Vec<String> {
 }
 
 /// Which claims of the access token have the values that were sent along.
-fn claims_taken(along: &[Along], answer: &Answer<'_>) -> Vec<String> {
+fn claims_taken(along: &[Along], before: &Map<String, Value>, answer: &Answer<'_>) -> Vec<String> {
     let Some(jwt) = answer.text(Role::AccessToken).and_then(|token| Jwt::read(&token)) else {
         return Vec::new();
     };
-    let taken = along.iter().filter(|one| one.claim && jwt.claims.get(&one.name) == Some(&one.value));
-    taken.map(|one| format!("the token's claim `{}` is {}", one.name, one.value)).collect()
+    let mut sent = Vec::new();
+    for one in along.iter().filter(|one| one.claim) {
+        leaves(&one.value, &format!("/{}", one.name), &one.name, &mut sent);
+    }
+    let claims = Value::Object(before.clone());
+    let taken = |(at, name, value): &(String, String, Value)| {
+        let changed = claims.pointer(at) != Some(value);
+        changed && sent.iter().any(|(_, known, other)| known == name && other == value)
+    };
+    let all = leaves_of(&jwt.claims).into_iter().filter(taken);
+    all.map(|(at, _, value)| format!("the token's claim `{}` is {value}", at.trim_start_matches('/')))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_value_has_the_type_and_differs_in_every_leaf() {
+        let claims = json!({ "exp": 5, "attributes": { "role": "0", "on": true }, "list": ["a"] });
+        let other = another(&claims, "x");
+        assert_eq!(
+            other,
+            json!({ "exp": NUMBER, "attributes": { "role": "x", "on": false }, "list": ["x"] })
+        );
+        let names: Vec<String> =
+            leaves_of(claims.as_object().unwrap()).into_iter().map(|(at, _, _)| at).collect();
+        assert_eq!(names, ["/attributes/on", "/attributes/role", "/exp", "/list/0"]);
+    }
 }

@@ -3,6 +3,7 @@
 use super::right_login;
 use crate::check::{Checks, Group};
 use crate::draft::{Draft, Writing, percent, plain_text};
+use crate::finding::Stop;
 use countersign_spec::{Encoding, Level, Step};
 use serde_json::{Map, Value};
 
@@ -73,6 +74,35 @@ pub(super) fn add(checks: &mut Checks<'_>) {
             },
         )
         .at_most(Level::May);
+    checks.add(
+        Group::Form,
+        "a login in a type that only mentions json is refused",
+        &["common.form.media-type-whole"],
+        |cx| {
+            let (operation, mut draft, actor) = right_login(cx)?;
+            cx.log_in(&actor)?;
+            draft.set_header("content-type", "text/plain");
+            if cx.send(operation, &draft)?.accepted() {
+                let reason = "the target does not look at the content type, as another check says";
+                return Err(Stop::NotApplicable(reason.to_owned()));
+            }
+            for media in [
+                "text/plain; x=application/json",
+                "text/plain;application/json",
+                "text/plain; charset=application/json",
+                "multipart/form-data; boundary=application/json",
+                "application/x-www-form-urlencoded; x=application/json",
+            ] {
+                let (operation, mut draft, _) = right_login(cx)?;
+                let body = draft.body.clone().unwrap_or_default().to_string();
+                draft.writing = Writing::Bytes(body.into_bytes());
+                draft.set_header("content-type", media);
+                let answer = cx.send(operation, &draft)?;
+                cx.must_refuse(&answer, &format!("sent a right login in JSON declared as {media}"))?;
+            }
+            Ok(())
+        },
+    );
     checks
         .add(
             Group::Form,

@@ -275,18 +275,23 @@ fn refresh_against_logout(cx: &mut Context<'_>) -> Result<(), Stop> {
         return Err(Stop::NotApplicable(reason.to_owned()));
     }
     let (mut judged, mut refused) = (0, None);
-    for _ in 0..ROUNDS {
+    let mut refreshes = CALLERS - 1;
+    for round in 0..2 * ROUNDS {
+        if judged == ROUNDS {
+            break;
+        }
         let (session, token) = refreshable(cx)?;
         let refresh = cx.refresh_draft(&session, &token)?;
         let logout = cx.step(Step::Logout)?;
-        let mut requests = vec![refresh; CALLERS - 1];
-        let at = CALLERS / 2;
+        let mut requests = vec![refresh; refreshes];
+        let at = if refreshes > 1 { CALLERS / 2 } else { round % 2 };
         requests.insert(at, (logout, cx.authorized(logout, &session)));
         let mut answers = together(cx, &requests)?;
         let logout = answers.remove(at);
-        // A target may end the session over so many refreshes before its logout; such a round shows nothing.
+        // A target may end the session over so many refreshes before its logout: then one has to do.
         if logout.verdict == Verdict::Refused {
             refused = Some(logout);
+            refreshes = 1;
             continue;
         }
         cx.control(&logout, "a logout among refreshes")?;

@@ -3,16 +3,19 @@
 use super::{advance, lifetime};
 use crate::check::{Checks, Group};
 use crate::checks::flow::refreshable;
-use crate::context::Answer;
+use crate::context::{Answer, is_token_sink};
 use crate::finding::Stop;
 use crate::jwt::Jwt;
-use countersign_spec::{Role, Step, Unit};
+use countersign_spec::{Operation, Role, Step, Unit};
 
 /// Seconds by which what is stated and what the token says may differ: one of them may be rounded.
 const ROUNDED: i64 = 1;
 
 /// Seconds by which the clock here and the target's may differ, the moved clock included.
 const LATE: i64 = 5;
+
+/// Seconds by which an end that is reckoned from the answer's coming may differ from the one that is told.
+const APART: i64 = 90;
 
 /// Adds the check, where a refresh says when its token ends.
 pub(super) fn add(checks: &mut Checks<'_>) {
@@ -52,6 +55,51 @@ pub(super) fn add(checks: &mut Checks<'_>) {
             return Ok(());
         }
         Err(Stop::NotApplicable("the refresh gives no token that can be read".to_owned()))
+    });
+}
+
+/// Adds the check of operations that say when a token ends, for a token that was refreshed.
+pub(super) fn asked(checks: &mut Checks<'_>) {
+    let says = |operation: &Operation| {
+        is_token_sink(operation)
+            && operation.step != Step::Refresh
+            && operation.success_field(Role::ExpiresAt).is_some()
+    };
+    if checks.scheme.refresh.is_none() || !checks.scheme.operations.iter().any(says) {
+        return;
+    }
+    let sentence = "the end of a refreshed token is told as the token has it";
+    checks.add(Group::Time, sentence, &["common.token.lifetime-stated"], move |cx| {
+        if cx.target.profile.clock.is_none() {
+            return Err(Stop::NotApplicable("the profile names no [clock] to move".to_owned()));
+        }
+        let (session, _) = refreshable(cx)?;
+        let pause = lifetime(cx, &session)? / 2;
+        advance(cx, pause)?;
+        let next = cx.refresh(&session)?;
+        let now = i64::try_from(cx.target.now().as_secs()).unwrap_or(i64::MAX);
+        let token = next.access.clone().unwrap_or_default();
+        if session.access.as_ref() == Some(&token) {
+            return Err(Stop::NotApplicable("the refresh gives the same token".to_owned()));
+        }
+        let claimed = Jwt::read(&token).and_then(|jwt| jwt.seconds("exp"));
+        let stated = seconds(&next.answer, Role::ExpiresIn).map(|within| now + within);
+        let Some((end, most)) = claimed.map(|end| (end, ROUNDED)).or(stated.map(|end| (end, APART))) else {
+            return Err(Stop::NotApplicable("neither token nor refresh says when it ends".to_owned()));
+        };
+        for sink in cx.token_sinks().into_iter().filter(|sink| says(sink)) {
+            let answer = cx.present(sink, &session.actor, &token)?;
+            cx.control(&answer, &format!("asking {} with a refreshed token", sink.name))?;
+            let Some(said) = seconds(&answer, Role::ExpiresAt) else { continue };
+            if (said - end).abs() > most {
+                let did = format!(
+                    "refreshed a token {pause} s after its issue, and asked {} when the new one ends",
+                    sink.name
+                );
+                cx.found(&did, &format!("the end of the new token, {end}"), &answer)?;
+            }
+        }
+        Ok(())
     });
 }
 

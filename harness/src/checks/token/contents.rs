@@ -182,6 +182,9 @@ pub(super) fn add(checks: &mut Checks<'_>) {
             {
                 open_claims(cx, &session, &format!("it has a claim `{name}`"))?;
             }
+            if let Some(name) = jwt.claims.values().find_map(|value| named_within(value, &telling)) {
+                open_claims(cx, &session, &format!("a claim has a member `{name}`"))?;
+            }
         }
         Ok(())
     });
@@ -240,6 +243,19 @@ fn open_claims(cx: &Context<'_>, session: &Session<'_>, what: &str) -> Result<()
     let got = format!("{what}, which everybody can read");
     let exchange = std::slice::from_ref(&session.answer.exchange);
     cx.found_in("logged in and read the token", "claims without secrets", &got, exchange)
+}
+
+/// A member with a text that is named for a secret, however deep.
+fn named_within(value: &Value, telling: &[&str]) -> Option<String> {
+    match value {
+        Value::Object(members) => members.iter().find_map(|(name, value)| {
+            let is_text = value.as_str().is_some_and(|text| !text.is_empty());
+            let named = is_text && telling.contains(&name.to_ascii_lowercase().as_str());
+            if named { Some(name.clone()) } else { named_within(value, telling) }
+        }),
+        Value::Array(items) => items.iter().find_map(|item| named_within(item, telling)),
+        _ => None,
+    }
 }
 
 /// Seconds by which two times of one token may differ.

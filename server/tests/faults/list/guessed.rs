@@ -8,7 +8,7 @@ use crate::host::SECRET;
 use crate::world::{Seen, pointer_of, query};
 use countersign::draft::set_pointer;
 use countersign::jwt::Jwt;
-use countersign_spec::{Role, Scheme, Step};
+use countersign_spec::{Operation, Role, Scheme, Step};
 use serde_json::{Value, json};
 
 pub(super) fn of(scheme: &'static Scheme) -> Vec<Fault> {
@@ -188,6 +188,9 @@ fn answers(list: &mut List) {
                 })
             });
         }
+        if of.tokens.access.is_some() {
+            takes_a_role(list, of, operation, &sentence);
+        }
         let Some(redirect) = pointer_of(operation, Role::Redirect) else { continue };
         list.push(
             &format!("{} leads to the forwarded host", operation.name),
@@ -240,7 +243,28 @@ fn answers(list: &mut List) {
     );
 }
 
-fn merge(of: &Scheme, operation: &countersign_spec::Operation, seen: &Seen<'_>, sent: Sent, resp: &mut Resp) {
+fn takes_a_role(list: &mut List, of: &'static Scheme, operation: &'static Operation, sentence: &str) {
+    list.push(
+        &format!("{} takes a role that is sent", operation.name),
+        "a member of the request replaces what stands under its name inside a claim",
+        "form",
+        sentence,
+        move || {
+            Bend::tokens(move |seen, token| {
+                let jwt = Jwt::read(token).filter(|_| seen.is(&of.id, &operation.name));
+                let Some(jwt) = jwt else { return token.to_owned() };
+                let role = seen.body.get("role").cloned().unwrap_or_else(|| json!("user"));
+                jwt.resigned(
+                    SECRET,
+                    |_| (),
+                    |own| drop(own.insert("account".to_owned(), json!({ "role": role }))),
+                )
+            })
+        },
+    );
+}
+
+fn merge(of: &Scheme, operation: &Operation, seen: &Seen<'_>, sent: Sent, resp: &mut Resp) {
     let mut body = resp.json();
     let roles = [
         Role::Redirect,

@@ -147,7 +147,7 @@ const STRICT: [Reading; 6] = [
 ];
 
 /// Servers that make sense of what is not legal.
-const LENIENT: [Reading; 5] = [
+const LENIENT: [Reading; 6] = [
     (
         "takes the second framing",
         "Content-Length is dropped where there is Transfer-Encoding",
@@ -155,6 +155,17 @@ const LENIENT: [Reading; 5] = [
         |opening| {
             if opening.field("transfer-encoding").is_some() {
                 keep(opening, |line, _| !is(line, "content-length"));
+            }
+            Entry::Open
+        },
+    ),
+    (
+        "takes the length for the framing",
+        "Transfer-Encoding is dropped where there is Content-Length",
+        "a body that claims chunks is not framed by its length",
+        |opening| {
+            if opening.field("content-length").is_some() {
+                keep(opening, |line, _| !is(line, "transfer-encoding"));
             }
             Entry::Open
         },
