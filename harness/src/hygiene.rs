@@ -28,7 +28,7 @@ pub enum Rule {
     Digest,
     /// No secret that was sent comes back.
     EchoedSecret,
-    /// Where one refusal says how to authenticate, each does.
+    /// Where one refusal of a token says how to authenticate, each does.
     EveryChallenge,
     /// No credentials for a foreign origin.
     ForeignOrigin,
@@ -219,7 +219,10 @@ pub fn inspect(cx: &Context<'_>, operation: &Operation, exchange: &Arc<Exchange>
                 let expected = "Cache-Control: no-store, or at least no time to keep it for".to_owned();
                 seen.push((Rule::Fresh, expected, got));
             }
-            if exchange.status() == Some(401) && crate::refusal::is_plain(cx, operation, exchange) {
+            if exchange.status() == Some(401)
+                && presents_token(operation, exchange)
+                && crate::refusal::is_plain(cx, operation, exchange)
+            {
                 if exchange.header("www-authenticate").is_some() {
                     cx.target.ledger.note_challenge(&cx.scheme.id, &operation.name);
                 } else {
@@ -304,6 +307,24 @@ fn invites_caches(exchange: &Exchange) -> Option<String> {
     };
     let by_get = exchange.request.method == "GET" && lives("max-age=");
     (says("public") || lives("s-maxage=") || by_get).then_some(all)
+}
+
+/// Whether a request presents what may be a token. How a request is refused that lacks one, or is malformed, may be another
+/// layer's affair.
+fn presents_token(operation: &Operation, exchange: &Exchange) -> bool {
+    let bearer = exchange
+        .request
+        .headers
+        .iter()
+        .filter(|(name, _)| name == "authorization")
+        .filter_map(|(_, value)| value.strip_prefix("Bearer "))
+        .any(|token| token.len() >= 8);
+    let sent: serde_json::Value = serde_json::from_slice(&exchange.request.body.bytes()).unwrap_or_default();
+    let member = operation.request_field(Role::RefreshToken).and_then(|field| match &field.at {
+        countersign_spec::Place::Body(pointer) => sent.pointer(pointer)?.as_str(),
+        _ => None,
+    });
+    operation.step != Step::Login && (bearer || member.is_some_and(|token| token.len() >= 8))
 }
 
 /// A status that says the server failed; 501 for an unknown method, 503 with Retry-After and 505 are meant.

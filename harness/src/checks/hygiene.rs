@@ -65,6 +65,7 @@ pub(super) fn add(checks: &mut Checks<'_>) {
                 let tokens = [Role::AccessToken, Role::RefreshToken];
                 tokens.into_iter().any(|role| operation.success_field(role).is_some())
             }),
+            Rule::EveryChallenge => checks.scheme.tokens.access.is_some(),
             Rule::Digest => checks.scheme.proof.kind == ProofKind::Secret,
             Rule::RefusalCode => checks.scheme.envelope.code_is_status,
             Rule::RefusalSuccess => !checks.scheme.envelope.success_codes.is_empty(),
