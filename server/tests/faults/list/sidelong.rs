@@ -149,7 +149,7 @@ pub(super) fn of(scheme: &'static Scheme) -> Vec<Fault> {
         "refusals that say how to authenticate do so each time",
         |of| {
             Bend::after(move |seen, resp| {
-                if !seen.at.is_some_and(|(at, _)| at.id == of.id) || seen.is_success(resp) {
+                if seen.at.is_none_or(|(at, _)| at.id != of.id) || seen.is_success(resp) {
                     return;
                 }
                 resp.status = http::StatusCode::UNAUTHORIZED;
