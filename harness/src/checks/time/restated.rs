@@ -85,7 +85,8 @@ pub(super) fn asked(checks: &mut Checks<'_>) {
         }
         let claimed = Jwt::read(&token).and_then(|jwt| jwt.seconds("exp"));
         let stated = seconds(&next.answer, Role::ExpiresIn).map(|within| now + within);
-        let Some((end, most)) = claimed.map(|end| (end, ROUNDED)).or(stated.map(|end| (end, APART))) else {
+        let Some((end, most)) = claimed.map(|end| (end, ROUNDED)).or_else(|| stated.map(|end| (end, APART)))
+        else {
             return Err(Stop::NotApplicable("neither token nor refresh says when it ends".to_owned()));
         };
         for sink in cx.token_sinks().into_iter().filter(|sink| says(sink)) {
