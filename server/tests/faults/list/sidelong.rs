@@ -149,7 +149,7 @@ pub(super) fn of(scheme: &'static Scheme) -> Vec<Fault> {
         "refusals that say how to authenticate do so each time",
         |of| {
             Bend::after(move |seen, resp| {
-                if !seen.at.is_some_and(|(at, _)| at.id == of.id) || seen.is_success(resp) {
+                if seen.at.is_none_or(|(at, _)| at.id != of.id) || seen.is_success(resp) {
                     return;
                 }
                 resp.status = http::StatusCode::UNAUTHORIZED;
@@ -223,7 +223,7 @@ fn asked_otherwise(scheme: &'static Scheme, operation: &'static Operation, fault
         seen.is(&scheme.id, &operation.name)
             && match operation.auth {
                 Auth::Signed => seen.text(Role::Signature).is_none(),
-                _ => !seen.bearer.as_ref().is_some_and(|token| seen.memory().issued.contains_key(token)),
+                _ => seen.bearer.as_ref().is_none_or(|token| !seen.memory().issued.contains_key(token)),
             }
     };
     let says = |status: u16| {
