@@ -320,11 +320,14 @@ fn presents_token(operation: &Operation, exchange: &Exchange) -> bool {
         .filter_map(|(_, value)| value.strip_prefix("Bearer "))
         .any(|token| token.len() >= 8);
     let sent: serde_json::Value = serde_json::from_slice(&exchange.request.body.bytes()).unwrap_or_default();
-    let member = operation.request_field(Role::RefreshToken).and_then(|field| match &field.at {
-        countersign_spec::Place::Body(pointer) => sent.pointer(pointer)?.as_str(),
-        _ => None,
-    });
-    operation.step != Step::Login && (bearer || member.is_some_and(|token| token.len() >= 8))
+    operation.step != Step::Login
+        && match operation.request_field(Role::RefreshToken).map(|field| &field.at) {
+            Some(countersign_spec::Place::Body(pointer)) => {
+                let token = sent.pointer(pointer).and_then(serde_json::Value::as_str);
+                token.is_some_and(|token| token.len() >= 8)
+            }
+            _ => bearer,
+        }
 }
 
 /// A status that says the server failed; 501 for an unknown method, 503 with Retry-After and 505 are meant.

@@ -223,7 +223,7 @@ fn asked_otherwise(scheme: &'static Scheme, operation: &'static Operation, fault
         seen.is(&scheme.id, &operation.name)
             && match operation.auth {
                 Auth::Signed => seen.text(Role::Signature).is_none(),
-                _ => !seen.bearer.as_ref().is_some_and(|token| seen.memory().issued.contains_key(token)),
+                _ => seen.bearer.as_ref().is_none_or(|token| !seen.memory().issued.contains_key(token)),
             }
     };
     let says = |status: u16| {
