@@ -4,6 +4,7 @@ mod bare;
 mod load;
 mod measure;
 pub(crate) mod parts;
+mod peer;
 mod process;
 mod report;
 
@@ -20,7 +21,8 @@ use std::time::Instant;
 pub(crate) const HELP: &str = "\
 Builds the server and this program with optimisation, measures one against the
 other in turns, prints the table and writes it to xtask/BENCH.md with method
-and machine. Minutes, on a machine with nothing else to do.
+and machine. Minutes, on a machine with nothing else to do. The harness is
+measured beside Schemathesis where that is on PATH (pip install schemathesis).
 
 Examples:
   cargo xtask bench
@@ -48,7 +50,7 @@ pub(crate) struct Options {
 type Measure = fn(&Run) -> Result<Vec<report::Figure>, String>;
 
 /// What is measured, in the order of the table.
-const GROUPS: [(&str, Measure); 7] = [
+const GROUPS: [(&str, Measure); 8] = [
     ("wallet", measure::wallet_login),
     ("rates", measure::rates),
     ("saturated", measure::saturated),
@@ -56,6 +58,7 @@ const GROUPS: [(&str, Measure); 7] = [
     ("challenges", measure::challenge_memory),
     ("durable", measure::durable),
     ("harness", measure::harness),
+    ("peer", peer::requests),
 ];
 
 /// What every measurement works with.

@@ -62,7 +62,7 @@ fn summary(line: &str) -> Option<(f64, f64)> {
 }
 
 /// A command that is kept on these cores, if there is a `taskset`; this program itself is kept off core 0.
-fn on_cores(run: &Run, cores: &str, program: &Path) -> Command {
+pub(super) fn on_cores(run: &Run, cores: &str, program: &Path) -> Command {
     if !run.has_taskset {
         return Command::new(program);
     }

@@ -44,6 +44,7 @@ impl Figure {
 
     fn verdict(&self) -> String {
         match (self.holds(), self.budget) {
+            _ if self.rounds.is_empty() => "**not measured**".to_owned(),
             (Some(true), _) => "within".to_owned(),
             (Some(false), Budget::AtMost(budget) | Budget::AtLeast(budget)) => {
                 format!("**short**: {:.0} % off", (self.value() / budget - 1.0).abs() * 100.0)
@@ -53,6 +54,9 @@ impl Figure {
     }
 
     fn shown(&self, value: f64) -> String {
+        if !value.is_finite() {
+            return "none".to_owned();
+        }
         let digits = if value.abs() >= 100.0 { 0 } else { 2 };
         format!("{value:.digits$}{}{}", if self.unit.is_empty() { "" } else { " " }, self.unit)
     }
@@ -145,6 +149,8 @@ const METHOD: &str = "\
 - Memory is the growth of the resident set over 200,000 challenges for as many wallets, by their number.
 - Refreshes are of 64 sessions at once; bare commits are one small value each, in the same folder, one after another, with
   the same durability. The server puts what waits into one commit, so it may do more refreshes than commits.
+- Schemathesis and the harness judge one scheme of one server in turns, each with its defaults; requests are those that
+  the server counts, over the time of the whole process.
 - The harness runs as a developer runs it, in a debug build, against a debug build of the server, both just built.";
 
 #[cfg(test)]
