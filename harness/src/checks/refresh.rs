@@ -4,6 +4,7 @@ mod chain;
 mod company;
 mod neighbours;
 mod places;
+mod used_up;
 
 use super::flow::{first_sink, has_sink, refreshable};
 use super::token::{access_jwt, foreign_tokens};
@@ -22,6 +23,7 @@ pub(super) fn add(checks: &mut Checks<'_>) {
     if own_token {
         kinds(checks);
         reuse(checks);
+        used_up::add(checks);
     }
     identity(checks);
     in_turns(checks);

@@ -16,6 +16,7 @@ mod opaque;
 mod own_keys;
 mod spared;
 mod spelled;
+mod whose;
 mod writing;
 
 use super::flow::{first_sink, has_sink};
@@ -24,6 +25,7 @@ use crate::context::{Answer, Context, Session};
 use crate::finding::Stop;
 use crate::jwt::Jwt;
 use countersign_spec::{Operation, RefreshTakes, Scheme, Step, Token};
+pub(super) use spelled::spellings;
 
 /// Adds the checks of this group.
 pub(super) fn add(checks: &mut Checks<'_>) {
@@ -49,6 +51,7 @@ pub(super) fn add(checks: &mut Checks<'_>) {
         fetched::add(checks);
         doubled::add(checks);
         handed::add(checks);
+        whose::add(checks);
     }
     contents::add(checks);
     opaque::add(checks);

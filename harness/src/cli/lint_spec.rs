@@ -133,7 +133,10 @@ mod tests {
         assert!(ethgas.contains("    proof      none: the proof is a secret"), "{ethgas}");
         assert!(ethgas.contains("    challenge  none: no operation has step = \"challenge\""), "{ethgas}");
         let web3mq = of("web3mq");
-        assert!(web3mq.contains("    token      none: there is no [tokens.access]"), "{web3mq}");
+        assert!(
+            web3mq.contains("    time       none: nothing in it ends: no token, no challenge"),
+            "{web3mq}"
+        );
         assert!(web3mq.contains("    refresh    none: no operation has step = \"refresh\""), "{web3mq}");
         let swapchat = of("swapchat");
         assert!(swapchat.contains("  protected  GET    /my_rooms\n"), "{swapchat}");

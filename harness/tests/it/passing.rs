@@ -179,10 +179,15 @@ fn ways(finding: &Finding) -> BTreeSet<String> {
 
 /// What a check finds past these findings.
 fn found(stub: &Stub, check: &Check, over: Over) -> Option<Box<Finding>> {
-    match run::past(&target(stub, &check.scheme), check, over) {
-        Outcome::Violated(_, finding) => Some(finding),
-        _ => None,
+    // On a machine with much else to do an answer may come too late to be judged.
+    for _ in 0..3 {
+        match run::past(&target(stub, &check.scheme), check, over.clone()) {
+            Outcome::Violated(_, finding) => return Some(finding),
+            Outcome::Inconclusive(_) => {}
+            _ => return None,
+        }
     }
+    None
 }
 
 #[test]

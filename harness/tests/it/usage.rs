@@ -97,11 +97,9 @@ fn unknown_flags_and_values_are_refused_and_named() {
 #[test]
 fn a_filter_that_matches_nothing_exits_4() {
     let stub = Stub::start(empty_object);
-    for extra in [
-        &["no-such-check"][..],
-        &["--exact", "ethgas::flow"],
-        &["--scheme", "swapchat", "--group", "credential"],
-    ] {
+    for extra in
+        [&["no-such-check"][..], &["--exact", "ethgas::flow"], &["--scheme", "web3mq", "--group", "refresh"]]
+    {
         let mut arguments = vec!["conformance", "--url"];
         let url = stub.url();
         arguments.push(&url);

@@ -162,6 +162,7 @@ impl Families {
                 _ => EndCause::ReuseOlder,
             };
             //= common.refresh.reuse
+            //= common.refresh.used-up
             family.ended = Some(cause);
             if self.store.swap(&key, was, write(&family)?, until(&family)).await? {
                 family.tell_end(scheme, cause, turn.generation);

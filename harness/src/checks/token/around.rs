@@ -1,4 +1,5 @@
-//! Without a token nobody gets in by another way of asking: HEAD, a condition, a range, a method named in a header.
+//! Without a token nobody gets in by another way of asking: HEAD, a condition, a range, a method named in a header, another
+//! spelling of the path.
 
 use super::takes_access;
 use crate::check::{Checks, Group};
@@ -6,6 +7,7 @@ use crate::checks::flow::served;
 use crate::context::{Answer, Context};
 use crate::draft::Draft;
 use crate::finding::Stop;
+use crate::jwt::{self, Jwt};
 use countersign_spec::{Auth, Operation};
 
 /// Headers in which frameworks take another method than the request line's.
@@ -27,9 +29,14 @@ pub(super) fn add(checks: &mut Checks<'_>) {
                 let known = cx.send(operation, &good)?;
                 cx.control(&known, &format!("asking {name} with a proof"))?;
                 let etag = known.exchange.header("etag").map(str::to_owned);
-                for token in [None, Some("not-a-token")] {
+                let imitated = session.access.as_deref().and_then(imitation);
+                if let Some(token) = &imitated {
+                    cx.secrets.add(token, "$IMITATED_TOKEN");
+                }
+                let tokens = [None, Some("not-a-token".to_owned()), imitated.clone()];
+                for token in tokens.into_iter().take(if imitated.is_some() { 3 } else { 2 }) {
                     let mut bare = cx.fill(operation, &session.actor, None);
-                    if let Some(token) = token {
+                    if let Some(token) = &token {
                         bare.authorize(token);
                     }
                     let plain = cx.send(operation, &bare)?;
@@ -73,12 +80,17 @@ fn ask<'t>(
             with(header, method);
         }
     }
+    for path in spellings(&bare.path) {
+        let mut draft = bare.clone();
+        draft.path.clone_from(&path);
+        ways.push((format!("under {path}"), draft));
+    }
     for (how, draft) in ways {
         let answer = cx.send(operation, &draft)?;
         let by_status = told_by_status && matches!(answer.exchange.status(), Some(206 | 304));
         if answer.accepted() || by_status {
             let did = format!("asked {name} without a good proof, {how}");
-            cx.found(&did, "a refusal, as without that header", &answer)?;
+            cx.found(&did, "a refusal, as without it", &answer)?;
         }
     }
     if operation.method != "GET" || !told_by_status || is_everywhere_good(cx, operation, bare)? {
@@ -90,6 +102,26 @@ fn ask<'t>(
         cx.found(&did, "a refusal, as by GET", &answer)?;
     }
     Ok(())
+}
+
+/// The token of somebody with a signature that nobody made.
+fn imitation(token: &str) -> Option<String> {
+    Jwt::read(token).map(|_| jwt::with_signature(token, &"A".repeat(43)))
+}
+
+/// Other spellings that many routers take for the same path, and guards before them do not.
+fn spellings(path: &str) -> Vec<String> {
+    let (start, last) = path.trim_end_matches('/').rsplit_once('/').unwrap_or_default();
+    let slash = if path.ends_with('/') { format!("{start}/{last}") } else { format!("{path}/") };
+    let others = [
+        slash,
+        format!("{start}/{}", last.to_ascii_uppercase()),
+        format!("{start}//{last}"),
+        format!("{start}/./{last}"),
+        format!("{start}/{last};a=b"),
+        format!("{start}/%{:02X}{}", last.bytes().next().unwrap_or(b'x'), last.get(1..).unwrap_or_default()),
+    ];
+    others.into_iter().filter(|other| other != path).collect()
 }
 
 fn head<'t>(cx: &mut Context<'t>, operation: &'t Operation, bare: &Draft) -> Result<Answer<'t>, Stop> {
@@ -108,4 +140,18 @@ fn is_everywhere_good<'t>(
     nowhere.path = format!("{}-{}", bare.path.trim_end_matches('/'), cx.random_hex(4));
     let answer = head(cx, operation, &nowhere)?;
     Ok(answer.exchange.status().is_some_and(|status| status < 400))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_spelled_as_routers_read_them_alike() {
+        assert_eq!(
+            spellings("/v1/info"),
+            ["/v1/info/", "/v1/INFO", "/v1//info", "/v1/./info", "/v1/info;a=b", "/v1/%69nfo"]
+        );
+        assert_eq!(spellings("/profile/")[0], "/profile");
+    }
 }

@@ -114,7 +114,8 @@ fn serialisations(token: &str) -> Vec<(String, String)> {
 }
 
 /// Texts that lenient decoders of base64url read as the same bytes (RFC 7515 section 2 allows one).
-fn spellings(token: &str) -> Vec<(String, String)> {
+/// Other spellings of a JWT, which careless readers take for the same; none of what is no JWT.
+pub(in crate::checks) fn spellings(token: &str) -> Vec<(String, String)> {
     if Jwt::read(token).is_none() {
         return Vec::new();
     }

@@ -67,6 +67,44 @@ pub(super) fn add(scheme: &Scheme, list: &mut List) {
             seen.memory().issued.get(&token).is_some_and(|issued| issued.refresh)
         })),
     );
+    let stays = &[("refresh", "a refresh token that is used up stays used up")];
+    list.push(
+        "one used refresh token is remembered",
+        "of a session only the refresh token that was exchanged last is known as used",
+        stays,
+        Box::new(|| {
+            Bend::decide(|seen| {
+                let token = seen.token().filter(|_| seen.step() == Some(Step::Refresh));
+                let Some(token) = token else { return Way::Pass };
+                let session =
+                    Jwt::read(&token).and_then(|jwt| jwt.claims.get("sid").map(ToString::to_string));
+                let session = session.unwrap_or_default();
+                let mut memory = seen.memory();
+                if memory.count(&token) == 1 {
+                    memory.notes.insert(session, token);
+                    return Way::Pass;
+                }
+                if memory.notes.get(&session) == Some(&token) { Way::Refuse } else { Way::Accept }
+            })
+        }),
+    );
+    list.push(
+        "used refresh tokens are remembered as they are written",
+        "a used refresh token with padding is another one",
+        stays,
+        Box::new(|| {
+            Bend::decide(|seen| {
+                let token = seen.token().filter(|_| seen.step() == Some(Step::Refresh));
+                let Some(token) = token else { return Way::Pass };
+                let plain = token.trim_end_matches('=');
+                let mut memory = seen.memory();
+                if plain == token {
+                    return if memory.count(plain) == 1 { Way::Pass } else { Way::Refuse };
+                }
+                if memory.counts.contains_key(plain) { Way::Accept } else { Way::Pass }
+            })
+        }),
+    );
     let fork = &[("race", "one refresh token never leaves several successors")];
     list.push(
         "refreshes fork",

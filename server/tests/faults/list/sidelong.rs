@@ -5,7 +5,7 @@ use super::credential::{Tried, secret_of};
 use super::say_status;
 use crate::bend::{Bend, Way};
 use crate::fault::{Fault, check, exists};
-use crate::world::{Seen, pointer_of};
+use crate::world::{Seen, pointer_of, query};
 use countersign::jwt::Jwt;
 use countersign_spec::{Auth, Operation, Place, Role, Scheme, Step};
 use data_encoding::{BASE64, HEXLOWER};
@@ -19,6 +19,7 @@ pub(super) fn of(scheme: &'static Scheme) -> Vec<Fault> {
     let mut faults = Vec::new();
     for operation in &scheme.operations {
         asked_otherwise(scheme, operation, &mut faults);
+        shown_by_name(scheme, operation, &mut faults);
     }
     let mut add = |name: &str, does: &str, group: &str, sentence: &str, make: Make| {
         let trips = check(&scheme.id, group, sentence);
@@ -245,6 +246,19 @@ fn asked_otherwise(scheme: &'static Scheme, operation: &'static Operation, fault
             })
         },
     ));
+    faults.push(Fault::new(
+        &scheme.id,
+        &format!("{name} is guarded under one spelling"),
+        "under its path with a slash more or less at its end no proof is asked for",
+        std::slice::from_ref(&trips),
+        move || {
+            Bend::decide(move |seen| {
+                let (asked, known) = (&seen.req.path, &operation.path);
+                let same = asked.trim_end_matches('/') == known.trim_end_matches('/');
+                if same && asked != known { Way::Accept } else { Way::Pass }
+            })
+        },
+    ));
     // Where a refusal has HTTP 200, its head says nothing.
     if operation.auth == Auth::Signed {
         return;
@@ -280,6 +294,51 @@ fn asked_otherwise(scheme: &'static Scheme, operation: &'static Operation, fault
                 })
             },
         ));
+    }
+}
+
+/// Another account is shown to whoever names it; what belongs to no account is not looked for.
+fn shown_by_name(scheme: &'static Scheme, operation: &'static Operation, faults: &mut Vec<Fault>) {
+    let name = &operation.name;
+    let sentence = format!("{name} answers about the account of the token, whoever is named beside it");
+    let trips = check(&scheme.id, "token", &sentence);
+    if !exists(&trips) {
+        return;
+    }
+    faults.push(Fault::new(
+        &scheme.id,
+        &format!("{name} shows whom a parameter names"),
+        "a parameter named like a member has another account shown, if there is one",
+        &[trips],
+        move || {
+            Bend::after(move |seen, resp| {
+                if !seen.is(&scheme.id, &operation.name) || !seen.is_success(resp) {
+                    return;
+                }
+                let mut body = resp.json();
+                let asked = seen.req.query.as_deref().unwrap_or_default();
+                show(&mut body, asked, &mut |known| {
+                    seen.memory().notes.insert(format!("shown {known}"), String::new()).is_some()
+                });
+                resp.set_json(&body);
+            })
+        },
+    ));
+}
+
+/// Texts that the query has under the same name, and that were shown before, take the place of what is there.
+fn show(value: &mut Value, asked: &str, was_shown: &mut impl FnMut(&str) -> bool) {
+    let Some(members) = value.as_object_mut() else { return };
+    for (name, member) in members {
+        match member {
+            Value::String(text) => {
+                was_shown(text);
+                if let Some(other) = query(asked, name).filter(|other| was_shown(other)) {
+                    *text = other;
+                }
+            }
+            other => show(other, asked, was_shown),
+        }
     }
 }
 
