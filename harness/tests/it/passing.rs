@@ -178,7 +178,7 @@ fn ways(finding: &Finding) -> BTreeSet<String> {
 }
 
 /// What a check finds past these findings.
-fn found(stub: &Stub, check: &Check, over: Over) -> Option<Box<Finding>> {
+fn found(stub: &Stub, check: &Check, over: &Over) -> Option<Box<Finding>> {
     // On a machine with much else to do an answer may come too late to be judged.
     for _ in 0..3 {
         match run::past(&target(stub, &check.scheme), check, over.clone()) {
@@ -217,15 +217,15 @@ fn a_second_fault_is_found_past_the_first_in_every_kind_of_check() {
     ] {
         let name = format!("ethgas::{name}");
         let check = all.iter().find(|check| check.name == name).unwrap_or_else(|| panic!("no {name}"));
-        let none = found(&Careless::start(&[]), check, Over::All).map(|finding| finding.fingerprint.clone());
+        let none = found(&Careless::start(&[]), check, &Over::All).map(|finding| finding.fingerprint.clone());
         assert_eq!(none, None, "{name} finds fault where none is");
         let one = Careless::start(&[first]);
         let known =
-            ways(&found(&one, check, Over::All).unwrap_or_else(|| panic!("{name}: {first:?} is not found")));
-        let again = found(&one, check, Over::These(known.clone())).expect("what is tolerated is told");
+            ways(&found(&one, check, &Over::All).unwrap_or_else(|| panic!("{name}: {first:?} is not found")));
+        let again = found(&one, check, &Over::These(known.clone())).expect("what is tolerated is told");
         assert!(ways(&again).is_subset(&known), "{name} tells {first:?} twice: {}", again.fingerprint);
         let both = Careless::start(&[first, second]);
-        let new = found(&both, check, Over::These(known.clone())).expect("both are found");
+        let new = found(&both, check, &Over::These(known.clone())).expect("both are found");
         let told = format!("{} {} {}", new.fingerprint, new.did, new.got);
         assert!(
             !ways(&new).is_subset(&known) && told.contains(says),
@@ -246,16 +246,16 @@ fn check_each(scheme: &str, stub: &Stub, groups: &[Group], least: usize) {
         groups.contains(&check.group) && check.phase != Phase::Last && !check.name.contains("same-time")
     };
     for check in checks::of_scheme(spec, spec.scheme(scheme).unwrap()).iter().filter(|check| own(check)) {
-        let Some(all) = found(stub, check, Over::All) else { continue };
+        let Some(all) = found(stub, check, &Over::All) else { continue };
         let all = ways(&all);
         several += usize::from(all.len() > 1);
-        let known = found(stub, check, Over::These(all.clone())).map(|finding| ways(&finding));
+        let known = found(stub, check, &Over::These(all.clone())).map(|finding| ways(&finding));
         if known.as_ref() != Some(&all) {
             wrong.push(format!("{}: {all:#?} became {known:#?}", check.name));
         }
         for way in all.iter().step_by(all.len().div_ceil(MOST)) {
             let others: BTreeSet<String> = all.iter().filter(|other| *other != way).cloned().collect();
-            let left = found(stub, check, Over::These(others)).map(|finding| finding.fingerprint.clone());
+            let left = found(stub, check, &Over::These(others)).map(|finding| finding.fingerprint.clone());
             if left.as_ref() != Some(way) {
                 wrong.push(format!("{}: {way} is not found past the others, but {left:?}", check.name));
             }
