@@ -1,8 +1,8 @@
 //! The cryptography of the three algorithms, in the form that jsonwebtoken has for it: HMAC-SHA-256, strict Ed25519 and
 //! deterministic ECDSA on P-256, on the generation that the rest of this crate uses.
 //!
-//! A key is made ready once. jsonwebtoken's own functions make one anew for each token, which costs an Ed25519 signature as
-//! much again as signing and an HMAC two hashes.
+//! A key is made ready once. jsonwebtoken's own functions make one anew for each token: they would derive the public half
+//! for each Ed25519 signature and hash an HMAC's key twice.
 
 use ed25519_dalek::{Signer as _, SigningKey, VerifyingKey};
 use hmac::{Hmac, KeyInit as _, Mac as _};

@@ -34,7 +34,7 @@ pub(super) fn signatures(checks: &mut Checks<'_>) {
                         ),
                         (
                             "a token with an invented signature".to_owned(),
-                            jwt::with_signature(token, &"A".repeat(43)),
+                            jwt::with_invented_signature(token),
                         ),
                         (
                             "a token signed with another key".to_owned(),

@@ -65,9 +65,9 @@ fn about_the_token(cx: &mut Context<'_>, name: &str) -> Result<(), Stop> {
 }
 
 fn in_query(draft: &mut Draft, foreign: &BTreeMap<&String, &String>) -> &'static str {
-    let ids: Vec<String> = foreign.values().map(|value| plain(value)).collect();
+    let id = first(foreign);
     for name in PARAMETERS {
-        draft.set(&Place::Query(name.to_owned()), json!(ids[0]));
+        draft.set(&Place::Query(name.to_owned()), json!(id));
     }
     for (name, value) in foreign {
         draft.set(&Place::Query((*name).clone()), json!(plain(value)));
@@ -76,11 +76,16 @@ fn in_query(draft: &mut Draft, foreign: &BTreeMap<&String, &String>) -> &'static
 }
 
 fn in_headers(draft: &mut Draft, foreign: &BTreeMap<&String, &String>) -> &'static str {
-    let id = foreign.values().next().map(|value| plain(value)).unwrap_or_default();
+    let id = first(foreign);
     for name in HEADERS {
         draft.set_header(name, &id);
     }
     "named in headers of gateways"
+}
+
+/// What names the other account where a server has a name of its own for it.
+fn first(foreign: &BTreeMap<&String, &String>) -> String {
+    foreign.values().next().map(|value| plain(value)).unwrap_or_default()
 }
 
 /// A value as a parameter has it.
