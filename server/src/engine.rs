@@ -8,6 +8,7 @@ use crate::audit::{Act, AuditEvent};
 use crate::env::{Clock, Random};
 use crate::error::{Denied, LoginError, Malformed, Why};
 use crate::limits::Limits;
+use crate::nonces::Nonces;
 use crate::scheme::{Cx, Grants, Proven, Said, Step, Subject};
 use crate::service::{Authorization, ErasedScheme, LoginRequest};
 use crate::store::tables::{Challenges, Registry};
@@ -24,6 +25,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub(crate) struct Shared {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
+    pub(crate) nonces: Nonces,
     pub(crate) issuer: Issuer,
     pub(crate) limits: Limits,
     pub(crate) accounts: Accounts,
@@ -44,6 +46,7 @@ pub(crate) async fn step(
         scheme: scheme.name(),
         clock: shared.clock.as_ref(),
         random: shared.random.as_ref(),
+        nonces: &shared.nonces,
         accounts: &shared.accounts,
         registry: &shared.registry,
         headers: &headers,

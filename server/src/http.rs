@@ -12,6 +12,7 @@ mod request_id;
 pub mod serve;
 mod stream;
 pub mod tls;
+mod waiting;
 
 use crate::client::{Proxies, Source};
 use crate::dev::DevControls;
@@ -25,6 +26,7 @@ use cors::Cors;
 use countersign_spec::{Operation, Schema};
 pub use edge::BodyLimits;
 use edge::Received;
+use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::Full;
 use hyper::body::Body;
@@ -88,14 +90,16 @@ impl Router {
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         let Line { peer, encrypted } = line;
+        // Held here and lent to the functions below: each of them would otherwise keep it twice in its future.
+        let (mut head, body) = request.into_parts();
         let from_proxy = peer.is_some_and(|peer| self.proxies.trusts(peer));
-        let id = self.ids.of(request.headers(), from_proxy);
-        let origin = request.headers().get(header::ORIGIN).cloned();
+        let id = self.ids.of(&head.headers, from_proxy);
+        let origin = head.headers.get(header::ORIGIN).cloned();
         let named = id.as_ref().and_then(|id| id.to_str().ok());
         let span = tracing::info_span!("request", id = named);
-        let source = self.proxies.source(peer, request.headers());
-        // Pinned here: the functions it goes through would each keep it twice, and a large future is copied with each move.
-        let work = std::pin::pin!(self.route(request, source).instrument(span));
+        let source = self.proxies.source(peer, &head.headers);
+        // Pinned for the same reason: a large future is copied with each move.
+        let work = std::pin::pin!(self.route(&mut head, body, source).instrument(span));
         let mut response = self.observer.request(named, source, work).await;
         self.cors.mark(origin.as_ref(), &mut response);
         let headers = response.headers_mut();
@@ -106,25 +110,25 @@ impl Router {
         response
     }
 
-    async fn route<B>(&self, request: Request<B>, source: Source) -> Response<Full<Bytes>>
+    async fn route<B>(&self, head: &mut Parts, body: B, source: Source) -> Response<Full<Bytes>>
     where
         B: Body<Data = Bytes> + Send + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        if request.method() == Method::OPTIONS && request.uri().path() == "*" {
+        if head.method == Method::OPTIONS && head.uri.path() == "*" {
             return problem::no_content("GET, POST, OPTIONS");
         }
-        let Ok(found) = self.operations.at(request.uri().path()) else {
-            return self.elsewhere(request).await;
+        let Ok(found) = self.operations.at(head.uri.path()) else {
+            return self.elsewhere(head, body).await;
         };
         let methods = found.value;
-        let chosen = methods.iter().find(|(method, _)| method == request.method());
+        let chosen = methods.iter().find(|(method, _)| *method == head.method);
         let Some((_, served)) = chosen else {
             let allow = allowed(methods);
-            if let Some(preflight) = self.cors.preflight(&request, &allow) {
+            if let Some(preflight) = self.cors.preflight(head, &allow) {
                 return preflight;
             }
-            if request.method() == Method::OPTIONS {
+            if head.method == Method::OPTIONS {
                 return problem::no_content(&allow);
             }
             let Some((_, first)) = methods.first() else { return problem::not_found() };
@@ -138,7 +142,7 @@ impl Router {
         };
         observer::serving(&served.serving);
         // A panic is a mistake of ours; it costs this request and nothing else.
-        let mut work = std::pin::pin!(self.serve(served, request, source));
+        let mut work = std::pin::pin!(self.serve(served, head, body, source));
         let caught = std::future::poll_fn(|cx| {
             //= common.hygiene.no-server-error
             match std::panic::catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(cx))) {
@@ -155,12 +159,17 @@ impl Router {
         }
     }
 
-    async fn serve<B>(&self, served: &Served, request: Request<B>, source: Source) -> Response<Full<Bytes>>
+    async fn serve<B>(
+        &self,
+        served: &Served,
+        head: &mut Parts,
+        body: B,
+        source: Source,
+    ) -> Response<Full<Bytes>>
     where
         B: Body<Data = Bytes> + Send + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        let (head, body) = request.into_parts();
         let name = served.service.scheme.name();
         let admitted = if self.observer.refuses() {
             let why = Fault::Unavailable { retry_after: RETRY_AUDIT };
@@ -178,7 +187,7 @@ impl Router {
         let received = edge::receive(&head.headers, body, self.limits).await;
         let mut close = false;
         let input = match received {
-            Received::Whole(body) => edge::members(served, &head, &body, &authorization),
+            Received::Whole(body) => edge::members(served, head, &body, &authorization),
             Received::Refused(error) => {
                 // What is left of the body is not read, so nothing that follows on this connection can be trusted.
                 close = true;
@@ -188,7 +197,7 @@ impl Router {
         let reply = match input {
             Ok(input) => {
                 let operation = served.operation.clone();
-                let headers = head.headers;
+                let headers = std::mem::take(&mut head.headers);
                 let request = LoginRequest { operation, input, authorization, headers, source };
                 // Boxed: each of the functions around it would keep it twice, 27 KiB in all, which are copied with each move.
                 Box::pin(served.service.reply(request)).await
@@ -203,19 +212,18 @@ impl Router {
     }
 
     /// Paths that belong to no scheme.
-    async fn elsewhere<B>(&self, request: Request<B>) -> Response<Full<Bytes>>
+    async fn elsewhere<B>(&self, head: &Parts, body: B) -> Response<Full<Bytes>>
     where
         B: Body<Data = Bytes> + Send + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        let path = request.uri().path();
+        let path = head.uri.path();
         if let Some(dev) = &self.dev
             && let Some(control) = dev.control(path)
         {
-            if request.method() != Method::POST {
+            if head.method != Method::POST {
                 return problem::method_not_allowed("POST");
             }
-            let (head, body) = request.into_parts();
             let received = edge::receive(&head.headers, body, self.limits).await;
             return match received {
                 Received::Whole(body) => dev.act(control, &body).await,
@@ -227,7 +235,7 @@ impl Router {
             KEY_SET => Some(problem::kept(&self.keys.now().jwks(), KEY_SET_SECONDS)),
             other => self.documents.get(other).cloned().map(problem::document),
         };
-        match (document, request.method()) {
+        match (document, &head.method) {
             (None, _) => problem::not_found(),
             (Some(document), &Method::GET | &Method::HEAD) => document,
             (Some(_), &Method::OPTIONS) => problem::no_content("GET, HEAD, OPTIONS"),

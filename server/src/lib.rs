@@ -57,7 +57,7 @@ pub mod limits;
 mod log;
 mod login;
 pub mod metrics;
-mod names;
+mod nonces;
 pub mod observer;
 pub mod password;
 mod pem;

@@ -10,6 +10,7 @@ use crate::http::cors::Cors;
 use crate::http::{Line, Methods, RequestIds, Router, Served};
 use crate::limits::{LimitRules, Limits};
 use crate::metrics::Series;
+use crate::nonces::Nonces;
 use crate::observer::{Observer, Serving};
 use crate::password::Passwords;
 use crate::scheme::LoginScheme;
@@ -128,12 +129,16 @@ impl Login {
 
     /// Answers a request that came on this line. What is needed to answer stands in the caller's own future, where the
     /// service for everybody would have to box it.
-    pub(crate) async fn answer<B>(&self, request: Request<B>, line: Line) -> Response<Full<Bytes>>
+    pub(crate) fn answer<B>(
+        &self,
+        request: Request<B>,
+        line: Line,
+    ) -> impl Future<Output = Response<Full<Bytes>>> + Send
     where
         B: Body<Data = Bytes> + Send + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        self.router.answer(request, line).await
+        self.router.answer(request, line)
     }
 
     /// Who watches.
@@ -304,6 +309,7 @@ impl Builder {
             ),
             registry: Registry::new(store),
             clock: self.clock,
+            nonces: Nonces::new(self.random.clone()),
             random: self.random,
         });
         let mut paths: BTreeMap<String, Methods> = BTreeMap::new();

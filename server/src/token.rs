@@ -20,7 +20,7 @@ use crate::accounts::{Account, Standing};
 use crate::audit::EndCause;
 use crate::env::{Clock, Random, Timestamp};
 use crate::error::{Denied, Fault, LoginError, Why};
-use crate::names::Names;
+use crate::nonces::Nonces;
 use crate::store::Store;
 use family::{AccountEpoch, Families, Family};
 use jwt::{Claims, Expected};
@@ -103,7 +103,7 @@ pub struct Issuer {
     keys: KeyRing,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
-    names: Names,
+    nonces: Nonces,
     families: Families,
     sessions: Sessions,
 }
@@ -119,8 +119,8 @@ impl Issuer {
         random: Arc<dyn Random>,
     ) -> Self {
         let sessions = Sessions { limits: SessionLimits::DEFAULT, standing: Standing::new(store.clone()) };
-        let names = Names::new(random.clone());
-        Self { name: name.into(), keys, families: Families::new(store), sessions, clock, random, names }
+        let nonces = Nonces::new(random.clone());
+        Self { name: name.into(), keys, families: Families::new(store), sessions, clock, random, nonces }
     }
 
     /// The same issuer with these limits of sessions.

@@ -1,7 +1,8 @@
 //! Which pages of other origins may call from a browser.
 
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Method, Request, Response, header};
+use http::request::Parts;
+use http::{HeaderName, HeaderValue, Method, Response, header};
 use http_body_util::Full;
 use std::time::Duration;
 
@@ -72,10 +73,10 @@ impl Cors {
 
     /// The answer to a browser that asks whether it may ask; nothing for any other request, or from an origin that may
     /// not, which is answered as if nobody had asked.
-    pub(super) fn preflight<B>(&self, request: &Request<B>, methods: &str) -> Option<Response<Full<Bytes>>> {
-        let asks = request.method() == Method::OPTIONS
-            && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
-        if !asks || self.allowed(request.headers().get(header::ORIGIN)).is_none() {
+    pub(super) fn preflight(&self, head: &Parts, methods: &str) -> Option<Response<Full<Bytes>>> {
+        let asks = head.method == Method::OPTIONS
+            && head.headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
+        if !asks || self.allowed(head.headers.get(header::ORIGIN)).is_none() {
             return None;
         }
         let mut response = super::problem::no_content(methods);

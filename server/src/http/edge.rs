@@ -10,6 +10,8 @@ use http::{HeaderMap, Method, header, request};
 use http_body_util::BodyExt as _;
 use hyper::body::Body;
 use serde_json::{Map, Value};
+use std::pin::Pin;
+use std::task::Poll;
 use std::time::Duration;
 use tokio::time::timeout;
 
@@ -83,7 +85,27 @@ where
             }
         }
     };
-    timeout(limits.time, read).await.unwrap_or_else(|_| slow())
+    let mut read = std::pin::pin!(read);
+    match at_hand(read.as_mut()).await {
+        Some(received) => received,
+        None => timeout(limits.time, read).await.unwrap_or_else(|_| slow()),
+    }
+}
+
+/// What comes of work that waits for nothing but its turn. Most bodies came along with their heads, and the library hands
+/// them over in the turn after it was asked; a timer would be set and stopped for each of them.
+async fn at_hand<T>(mut work: Pin<&mut impl Future<Output = T>>) -> Option<T> {
+    let mut turns = 0;
+    std::future::poll_fn(|cx| match work.as_mut().poll(cx) {
+        Poll::Ready(done) => Poll::Ready(Some(done)),
+        Poll::Pending if turns == 0 => {
+            turns += 1;
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        }
+        Poll::Pending => Poll::Ready(None),
+    })
+    .await
 }
 
 /// Parts of a body, put together. Most have one, which is handed on as it is.
@@ -124,37 +146,38 @@ pub(crate) fn authorization(headers: &HeaderMap, any_case: bool) -> Authorizatio
     if values.next().is_some() {
         return Authorization::Other;
     }
-    let Ok(text) = value.to_str() else { return Authorization::Other };
-    if text.trim().is_empty() {
+    let value = value.as_bytes();
+    if value.trim_ascii().is_empty() {
         return Authorization::None;
     }
     //= common.token.bearer-only
     //= nftrainbow.refresh.bare-token
-    let Some((word, token)) = text.split_once(' ') else { return Authorization::Other };
+    let Some(space) = value.iter().position(|byte| *byte == b' ') else { return Authorization::Other };
+    let (word, token) = (&value[..space], &value[space + 1..]);
     //= common.token.scheme-case
     //= ethgas.token.scheme-case
     //= cbs.token.scheme-case
     //= swapchat.token.scheme-case
     //= nftrainbow.refresh.scheme-case
-    let is_bearer = if any_case { word.eq_ignore_ascii_case("Bearer") } else { word == "Bearer" };
-    if is_bearer && !token.is_empty() && token.bytes().all(|byte| OF_TOKENS[usize::from(byte)]) {
-        Authorization::Bearer(token.to_owned())
-    } else {
-        Authorization::Other
+    let is_bearer = if any_case { word.eq_ignore_ascii_case(b"Bearer") } else { word == b"Bearer" };
+    if !is_bearer || token.is_empty() || !is_of_token_bytes(token) {
+        return Authorization::Other;
     }
+    String::from_utf8(token.to_vec()).map_or(Authorization::Other, Authorization::Bearer)
 }
 
-/// Which bytes a bearer token may have (RFC 6750 section 2.1). A table, for tokens are long.
-const OF_TOKENS: [bool; 256] = {
-    let mut table = [false; 256];
-    let mut byte = 0u8;
-    while byte < 128 {
-        table[byte as usize] =
-            byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/' | b'=');
-        byte += 1;
-    }
-    table
-};
+/// Whether these are bytes that a bearer token may have (RFC 6750 section 2.1). Without a branch for each, so that many
+/// are compared at once: tokens are long.
+fn is_of_token_bytes(token: &[u8]) -> bool {
+    token.chunks(64).all(|chunk| {
+        chunk.iter().fold(true, |good, byte| {
+            let letter = (byte | 0x20).wrapping_sub(b'a') < 26;
+            // From the hyphen to the nine stand the hyphen, the dot, the slash and the digits.
+            let digit = byte.wrapping_sub(b'-') < 13;
+            good & (letter | digit | (*byte == b'_') | (*byte == b'~') | (*byte == b'+') | (*byte == b'='))
+        })
+    })
+}
 
 /// The members an operation is asked with: of its body, checked against its schema, or of the query.
 pub(crate) fn members(

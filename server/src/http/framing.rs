@@ -49,6 +49,11 @@ impl Framing {
         Self { state: State::Start, line: Vec::new(), head: Head::default(), extra: 0 }
     }
 
+    /// Whether what comes next is a head or part of one.
+    pub(super) const fn is_in_head(&self) -> bool {
+        matches!(self.state, State::Start | State::Headers)
+    }
+
     /// Whether all of these bytes may be passed on; otherwise how many may, and why no more.
     pub(super) fn follow(&mut self, bytes: &[u8]) -> Result<(), (usize, Unframed)> {
         let mut at = 0;

@@ -1,10 +1,11 @@
 //! Answers as HTTP responses: one place decides their headers.
 
 use crate::error::Why;
+use crate::json;
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use http_body_util::Full;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// A JSON answer.
 #[derive(Debug)]
@@ -89,14 +90,14 @@ pub(crate) fn plain(why: Why) -> Response<Full<Bytes>> {
 /// A refusal outside all schemes, with a text that helps.
 pub(crate) fn generic(status: StatusCode, text: &str) -> Response<Full<Bytes>> {
     // Both names of the text: whichever scheme's client got lost here finds the one it reads.
-    let body = json!({ "code": status.as_u16(), "message": text, "msg": text, "data": null });
+    let body = serde_json::json!({ "code": status.as_u16(), "message": text, "msg": text, "data": null });
     bare(status, written(&body))
 }
 
-/// A value's text. Written to bytes at once: its `Display` takes each piece through a formatter.
+/// A value's text.
 fn written(body: &Value) -> Bytes {
     let mut text = Vec::with_capacity(USUAL);
-    match serde_json::to_writer(&mut text, body) {
+    match json::write(&mut text, body) {
         Ok(()) => Bytes::from(text),
         // Writing a value to memory does not fail; if it did, half of one would be worse than none.
         Err(_) => Bytes::new(),

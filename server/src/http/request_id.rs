@@ -1,7 +1,7 @@
 //! A name for each request, which its answer and its log lines share.
 
 use crate::env::Random;
-use crate::names::{self, Names};
+use crate::nonces::{self, Nonces};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use std::sync::Arc;
 
@@ -10,12 +10,12 @@ pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-i
 
 /// Names requests.
 #[derive(Debug)]
-pub(crate) struct RequestIds(Names);
+pub(crate) struct RequestIds(Nonces);
 
 impl RequestIds {
     /// Names from this chance.
     pub(crate) fn new(random: Arc<dyn Random>) -> Self {
-        Self(Names::new(random))
+        Self(Nonces::new(random))
     }
 
     /// The name a trusted proxy gave, if it is a sensible one, or else a new one; nothing where chance fails.
@@ -30,7 +30,7 @@ impl RequestIds {
                 return Some(value.clone());
             }
         }
-        let mut text = [0; 2 * names::BYTES];
+        let mut text = [0; 2 * nonces::BYTES];
         data_encoding::HEXLOWER.encode_mut(&self.0.draw().ok()?, &mut text);
         HeaderValue::from_bytes(&text).ok()
     }

@@ -4,6 +4,7 @@ use super::Line;
 use super::drain::Drain;
 use super::stream::Watched;
 use super::tls::Tls;
+use super::waiting::Waiting;
 use crate::client::Source;
 use crate::login::Login;
 use bytes::{Bytes, BytesMut};
@@ -201,17 +202,22 @@ impl Connection {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let Self { login, limits, peer, encrypted, drain } = self;
+        let waiting = Waiting::new();
         let first = tokio::select! {
             first = tokio::time::timeout(limits.head_time, opening(&mut stream)) => first,
             () = stopping => return,
         };
         let Ok(Ok(first)) = first else { return };
         let is_http_1 = first != HTTP2_OPENING;
-        let io = Watched::new(stream, first, is_http_1, limits.write_time);
+        let io = Watched::new(stream, first, is_http_1, limits, waiting.clone());
         let line = Line { peer: Some(peer.ip()), encrypted };
+        // One count for each request in place of three.
+        let shared = Arc::new((login, drain, waiting));
         let service = service_fn(move |request: Request<Incoming>| {
-            let (login, drain) = (login.clone(), drain.clone());
+            let shared = shared.clone();
             async move {
+                let (login, drain, waiting) = &*shared;
+                let _answering = waiting.answering();
                 if let Some(wrong) = wrong_host(&request) {
                     return Ok::<_, Infallible>(super::problem::generic(StatusCode::BAD_REQUEST, wrong));
                 }
@@ -235,7 +241,10 @@ fn wrong_host(request: &Request<Incoming>) -> Option<&'static str> {
         (None, _) => None,
         (Some(_), Some(_)) => Some("Host is there twice"),
         (Some(host), None) => {
-            let is_host = |byte: &u8| byte.is_ascii_graphic() && !b"/?#@,\\\"<>".contains(byte);
+            let is_host = |byte: &u8| {
+                byte.is_ascii_graphic()
+                    && !matches!(byte, b'/' | b'?' | b'#' | b'@' | b',' | b'\\' | b'"' | b'<' | b'>')
+            };
             let good = host.as_bytes().iter().all(is_host);
             (!good).then_some("Host is no host")
         }
@@ -244,7 +253,8 @@ fn wrong_host(request: &Request<Incoming>) -> Option<&'static str> {
 
 fn builder(limits: ConnectionLimits) -> auto::Builder<TokioExecutor> {
     let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(limits.head_time).max_buf_size(HEAD_BYTES);
+    // The stream looks after how long a head takes.
+    builder.http1().header_read_timeout(None).max_buf_size(HEAD_BYTES);
     builder
         .http2()
         .timer(TokioTimer::new())

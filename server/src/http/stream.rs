@@ -1,6 +1,8 @@
 //! A connection's bytes on their way to and from the HTTP library.
 
 use super::framing::{Framing, Unframed};
+use super::serve::ConnectionLimits;
+use super::waiting::Waiting;
 use bytes::Bytes;
 use hyper::rt::{Read, ReadBufCursor, Write};
 use std::io;
@@ -9,9 +11,10 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::{Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
-/// A stream some of which was read before, whose requests are judged as they come, and whose peer must take answers.
+/// A stream some of which was read before, whose requests are judged as they come, and whose peer must ask in time and take
+/// answers.
 #[derive(Debug)]
 pub(super) struct Watched<S> {
     stream: S,
@@ -20,16 +23,40 @@ pub(super) struct Watched<S> {
     framing: Option<Framing>,
     /// Whether what came cannot be framed; nothing is read after that.
     ended: bool,
-    patience: Duration,
+    /// For the peer to take something of an answer.
+    write_time: Duration,
     /// Runs while the peer takes nothing.
     stalled: Option<Pin<Box<Sleep>>>,
+    /// For a request's head.
+    head_time: Duration,
+    waiting: Waiting,
+    /// Set once and moved on when it is over, for hardly any connection waits that long.
+    alarm: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S> Watched<S> {
-    /// Watches a stream from which `first` was read; whoever takes no byte of an answer for so long is given up.
-    pub(super) fn new(stream: S, first: Bytes, is_http_1: bool, patience: Duration) -> Self {
+    /// Watches a stream of HTTP/1 or HTTP/2 from which `first` was read. Whoever takes no byte of an answer for as long as
+    /// the limits say is given up, and in HTTP/1 whoever sends no whole head; HTTP/2 has pings for that.
+    pub(super) fn new(
+        stream: S,
+        first: Bytes,
+        is_http_1: bool,
+        limits: ConnectionLimits,
+        waiting: Waiting,
+    ) -> Self {
         let framing = is_http_1.then(Framing::new);
-        Self { stream, first, framing, ended: false, patience, stalled: None }
+        let ConnectionLimits { head_time, write_time, .. } = limits;
+        Self {
+            stream,
+            first,
+            framing,
+            ended: false,
+            write_time,
+            stalled: None,
+            head_time,
+            waiting,
+            alarm: None,
+        }
     }
 
     /// Hands on what may be handed on. After that the library gets [`REFUSED`], so that it answers 400 in its turn and
@@ -55,13 +82,34 @@ impl<S> Watched<S> {
     /// A write that waits for the peer, but not for ever.
     fn in_time<T>(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if written.is_ready() {
-            self.stalled = None;
+            if self.stalled.take().is_some() {
+                self.waiting.restart();
+            }
             return written;
         }
-        let patience = self.patience;
+        let patience = self.write_time;
         let stalled = self.stalled.get_or_insert_with(|| Box::pin(sleep(patience)));
         ready!(stalled.as_mut().poll(cx));
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+    }
+}
+
+impl<S> Watched<S> {
+    /// Waits for a head, but not for ever. Bodies have a limit of their own, and an answer that is being taken has one.
+    fn head_in_time(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.stalled.is_some() || !self.framing.as_ref().is_some_and(Framing::is_in_head) {
+            return Poll::Pending;
+        }
+        let Self { waiting, head_time, .. } = self;
+        let alarm = self.alarm.get_or_insert_with(|| Box::pin(sleep_until(waiting.over(*head_time))));
+        loop {
+            ready!(alarm.as_mut().poll(cx));
+            let over = waiting.over(*head_time);
+            if over <= Instant::now() {
+                return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+            }
+            alarm.as_mut().reset(over);
+        }
     }
 }
 
@@ -81,7 +129,10 @@ impl<S: AsyncRead + Unpin> Read for Watched<S> {
             let mut part = [MaybeUninit::uninit(); PART];
             let room = buf.remaining().min(PART);
             let mut read = ReadBuf::uninit(&mut part[..room]);
-            ready!(Pin::new(&mut this.stream).poll_read(cx, &mut read))?;
+            match Pin::new(&mut this.stream).poll_read(cx, &mut read) {
+                Poll::Ready(done) => done?,
+                Poll::Pending => return this.head_in_time(cx),
+            }
             this.hand_on(read.filled(), &mut buf);
         } else {
             let part = this.first.split_to(this.first.len().min(buf.remaining()));
@@ -114,19 +165,8 @@ impl<S: AsyncWrite + Unpin> Write for Watched<S> {
         this.in_time(cx, shut)
     }
 
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let this = self.get_mut();
-        let written = Pin::new(&mut this.stream).poll_write_vectored(cx, bufs);
-        this.in_time(cx, written)
-    }
+    // Not vectored: answers are small, and to have the library put head and body together costs less than to hand the
+    // system two pieces.
 }
 
 /// No byte of a head, of a chunk's size or of a trailer, and then an end of the head, without which nothing is refused.
@@ -141,7 +181,9 @@ mod tests {
     #[tokio::test]
     async fn a_peer_that_takes_no_answer_is_given_up_and_one_that_does_is_not() {
         let (ours, mut theirs) = tokio::io::duplex(16);
-        let mut watched = Watched::new(ours, Bytes::new(), true, Duration::from_millis(30));
+        let limits =
+            ConnectionLimits { write_time: Duration::from_millis(30), ..ConnectionLimits::default() };
+        let mut watched = Watched::new(ours, Bytes::new(), true, limits, Waiting::new());
         let mut write = async |bytes: &[u8]| {
             std::future::poll_fn(|cx| Pin::new(&mut watched).poll_write(cx, bytes)).await
         };

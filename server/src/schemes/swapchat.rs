@@ -115,7 +115,7 @@ impl LoginScheme for Swapchat {
         let address = address(&input.wallet_address)?;
         //= swapchat.secret.new-each-time
         //= swapchat.secret.unpredictable
-        let secret = cx.random::<16>()?;
+        let secret = cx.nonce()?;
         Ok(Ask {
             //= swapchat.secret.data
             //= swapchat.secret.example-form

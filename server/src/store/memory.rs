@@ -4,7 +4,7 @@ use super::{BoxFuture, Key, Put, Space, Store, StoreError};
 use crate::env::{Clock, Timestamp};
 use bytes::Bytes;
 use std::collections::hash_map::DefaultHasher;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, hash_map};
 use std::hash::{Hash, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -67,13 +67,7 @@ impl Store for MemoryStore {
         until: Timestamp,
         mode: Put,
     ) -> BoxFuture<'a, Result<bool, StoreError>> {
-        self.with(key, |shard, now| {
-            if mode == Put::New && shard.get(key.name(), now).is_some() {
-                return false;
-            }
-            shard.insert(key.name(), value, until, now);
-            true
-        })
+        self.with(key, |shard, now| shard.put(key.name(), value, until, now, mode))
     }
 
     fn get<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Option<Bytes>, StoreError>> {
@@ -99,8 +93,7 @@ impl Store for MemoryStore {
             if shard.get(key.name(), now).is_none_or(|present| present != was) {
                 return false;
             }
-            shard.insert(key.name(), value, until, now);
-            true
+            shard.put(key.name(), value, until, now, Put::Replace)
         })
     }
 
@@ -110,7 +103,7 @@ impl Store for MemoryStore {
                 Some(entry) => (count(&entry.value).saturating_add(1), entry.until),
                 None => (1, until),
             };
-            shard.insert(key.name(), Bytes::copy_from_slice(&count.to_be_bytes()), until, now);
+            shard.put(key.name(), Bytes::copy_from_slice(&count.to_be_bytes()), until, now, Put::Replace);
             count
         })
     }
@@ -169,12 +162,24 @@ impl Shard {
         self.entry(name, now).map(|entry| entry.value.clone())
     }
 
-    fn insert(&mut self, name: &Arc<str>, value: Bytes, until: Timestamp, now: Timestamp) {
-        self.remove(name);
+    fn put(&mut self, name: &Arc<str>, value: Bytes, until: Timestamp, now: Timestamp, mode: Put) -> bool {
         self.sweep(now);
+        let entry = Entry { value, until, serial: self.serial + 1 };
+        match self.entries.entry(name.clone()) {
+            hash_map::Entry::Occupied(present) if mode == Put::New && present.get().until > now => {
+                return false;
+            }
+            hash_map::Entry::Occupied(mut present) => {
+                let before = present.insert(entry);
+                self.ends.remove(&(before.until, before.serial));
+            }
+            hash_map::Entry::Vacant(place) => {
+                place.insert(entry);
+            }
+        }
         self.serial += 1;
         self.ends.insert((until, self.serial), name.clone());
-        self.entries.insert(name.clone(), Entry { value, until, serial: self.serial });
+        true
     }
 
     fn remove(&mut self, name: &str) {

@@ -218,5 +218,5 @@ const ATTEMPTS: usize = 64;
 const KEEP_ENDED: u64 = 30 * 24 * 3_600;
 
 fn key(scheme: &str, session: &str) -> Key {
-    Key::new(Space::Durable, &format!("family/{scheme}/{session}"))
+    Key::new(Space::Durable, &["family/", scheme, "/", session].concat())
 }

@@ -11,7 +11,6 @@ use crate::error::{Denied, LoginError};
 use crate::json;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde::Serialize;
 use serde_json::{Map, Value};
 
 /// Claims the issuer writes and a scheme cannot.
@@ -68,23 +67,18 @@ impl Claims {
     }
 }
 
-/// Writes a token.
-pub(super) fn encode(writer: &Writer<'_>, claims: &impl Serialize) -> Result<String, LoginError> {
-    let mut payload = Vec::with_capacity(USUAL);
-    serde_json::to_writer(&mut payload, claims).map_err(|error| LoginError::internal(error.to_string()))?;
-    let mut token = String::with_capacity(2 * USUAL);
+/// Writes a token with this JSON as its payload.
+pub(super) fn encode(writer: &Writer<'_>, payload: &[u8]) -> Result<String, LoginError> {
+    // A third more than the payload has, and a signature of up to 64 bytes.
+    let mut token = String::with_capacity(writer.header.len() + payload.len() * 4 / 3 + 96);
     token.push_str(&writer.header);
     token.push('.');
     URL_SAFE_NO_PAD.encode_string(payload, &mut token);
     let signature = writer.signer.sign(token.as_bytes())?;
     token.push('.');
     URL_SAFE_NO_PAD.encode_string(signature, &mut token);
-    token.shrink_to_fit();
     Ok(token)
 }
-
-/// Bytes that the claims of most tokens fit in.
-const USUAL: usize = 512;
 
 /// The header of all tokens of this key, as they carry it.
 pub(super) fn header(signer: &dyn Signer) -> String {

@@ -40,7 +40,7 @@ impl Issuer {
         //= common.token.fresh-times
         claims.set("iat", Word::Whole(issued));
         claims.set("exp", Word::Whole(issued + lifetime));
-        let token = jwt::encode(&self.keys.now().writer_of(&family.kid), &claims.in_order())?;
+        let token = jwt::encode(&self.keys.now().writer_of(&family.kid), &payload(claims)?)?;
         tokens.refresh = Some(RefreshToken { token, lifetime });
         Ok(tokens)
     }
@@ -55,7 +55,7 @@ impl Issuer {
         account: Option<&AccountEpoch>,
     ) -> Result<Tokens, LoginError> {
         // A name like a request's: whoever guesses it has no token, for that is signed.
-        let id = URL_SAFE_NO_PAD.encode(self.names.draw()?);
+        let id = URL_SAFE_NO_PAD.encode(self.nonces.draw()?);
         let over = self.sessions.limits.reissue_end(login);
         self.access(rules, subject, now, over, Identity::Alone { id: &id, login, account }, None)
     }
@@ -88,10 +88,10 @@ impl Issuer {
         };
         claims.set("exp", Word::Whole(exp));
         claims.set(policy.ends, Word::Whole(ends));
-        let claims = claims.in_order();
+        let payload = payload(claims)?;
         let keys = self.keys.now();
         let writer = kid.map_or_else(|| keys.writer(), |kid| keys.writer_of(kid));
-        let access = jwt::encode(&writer, &claims)?;
+        let access = jwt::encode(&writer, &payload)?;
         Ok(Tokens { access, lifetime, ends: Timestamp::from_secs(ends), refresh: None })
     }
 
@@ -147,6 +147,10 @@ impl<'a> Identity<'a> {
             }
         }
     }
+}
+
+fn payload(claims: Written<'_>) -> Result<Vec<u8>, LoginError> {
+    claims.json().map_err(|error| LoginError::internal(error.to_string()))
 }
 
 /// Seconds a token lasts that must not outlive its session.

@@ -176,17 +176,19 @@ fn challenge_of(seen: &Seen<'_>) -> String {
     seen.text(Role::Challenge).or_else(|| seen.text(Role::SignedText)).unwrap_or_default()
 }
 
-/// Bytes that only a counter distinguishes.
+/// Bytes of which each sixteen are told apart by a counter alone.
 #[derive(Debug, Default)]
 struct Counting(AtomicU64);
 
 impl Random for Counting {
     fn fill(&self, buffer: &mut [u8]) -> Result<(), RandomError> {
-        buffer.fill(0);
-        let number = self.0.fetch_add(1, Ordering::SeqCst).to_be_bytes();
-        let length = buffer.len().min(number.len());
-        let end = buffer.len();
-        buffer[end - length..].copy_from_slice(&number[number.len() - length..]);
+        for part in buffer.chunks_mut(16) {
+            let number = self.0.fetch_add(1, Ordering::SeqCst).to_be_bytes();
+            let length = part.len().min(number.len());
+            let (zeros, end) = part.split_at_mut(part.len() - length);
+            zeros.fill(0);
+            end.copy_from_slice(&number[number.len() - length..]);
+        }
         Ok(())
     }
 }
