@@ -14,8 +14,7 @@ use crate::service::{Authorization, ErasedScheme, LoginRequest};
 use crate::store::tables::{Challenges, Registry};
 use crate::token::Issuer;
 use crate::wallet::ed25519;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64_simd::STANDARD;
 use countersign_spec::{Auth, Operation, Role};
 use serde_json::Value;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -244,7 +243,7 @@ impl One<'_> {
             //= web3mq.profile.signature
             //= web3mq.profile.query-writing
             //= web3mq.profile.hex-signature
-            .decode(signature.replace(' ', "+"))
+            .decode_to_vec(signature.replace(' ', "+"))
             .map_err(|_| refused("the signature is not base64"))?;
         let found = self.shared.registry.find(self.scheme.name(), &name).await?;
         let (subject, key) = found.ok_or_else(|| refused("nobody registered a key under that name"))?;

@@ -27,7 +27,10 @@ pub(crate) fn strict_as<'de, S>(bytes: &'de [u8], seed: S) -> Result<S::Value, J
 where
     S: DeserializeSeed<'de>,
 {
-    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+    // All at once: serde_json would look at each text for itself.
+    let text =
+        std::str::from_utf8(bytes).map_err(|error| JsonError::not_utf8(&bytes[..error.valid_up_to()]))?;
+    let mut deserializer = serde_json::Deserializer::from_str(text);
     let value = seed.deserialize(&mut deserializer).map_err(JsonError::from)?;
     deserializer.end().map_err(JsonError::from)?;
     Ok(value)
@@ -72,8 +75,9 @@ pub(crate) fn write(out: &mut Vec<u8>, value: &Value) -> serde_json::Result<()> 
 /// bytes at once, where serde_json looks at each.
 pub(crate) fn write_text(out: &mut Vec<u8>, text: &str) -> serde_json::Result<()> {
     let plain = |byte: &u8| (*byte >= 0x20) & (*byte != b'"') & (*byte != b'\\');
-    let all_plain =
-        text.as_bytes().chunks(64).all(|chunk| chunk.iter().fold(true, |all, byte| all & plain(byte)));
+    let (blocks, rest) = text.as_bytes().as_chunks::<32>();
+    let all_plain = blocks.iter().all(|block| block.iter().fold(true, |all, byte| all & plain(byte)))
+        && rest.iter().all(plain);
     if !all_plain {
         return serde_json::to_writer(out, text);
     }
@@ -90,6 +94,15 @@ pub(crate) struct JsonError {
     what: &'static str,
     line: usize,
     column: usize,
+}
+
+impl JsonError {
+    /// What comes after these bytes is no UTF-8.
+    fn not_utf8(before: &[u8]) -> Self {
+        let line = before.rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
+        let lines = before.iter().filter(|byte| **byte == b'\n').count();
+        Self { what: "no UTF-8", line: lines + 1, column: line.len() + 1 }
+    }
 }
 
 impl From<serde_json::Error> for JsonError {

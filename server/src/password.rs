@@ -12,8 +12,7 @@ use crate::client::Source;
 use crate::env::{Random, random_bytes};
 use crate::error::{Fault, LoginError};
 use argon2::{Algorithm, Argon2, Block, Params, Version};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD_NO_PAD;
+use base64_simd::STANDARD_NO_PAD;
 use queue::Queue;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -86,8 +85,8 @@ impl PasswordHash {
             .map(|(text, name)| text.strip_prefix(name)?.parse().ok());
         let cost = Cost { memory_kib: numbers.next()??, passes: numbers.next()??, lanes: numbers.next()?? };
         cost.params()?;
-        let salt = STANDARD_NO_PAD.decode(salt).ok()?.try_into().ok()?;
-        let hash = STANDARD_NO_PAD.decode(hash).ok()?.try_into().ok()?;
+        let salt = STANDARD_NO_PAD.decode_to_vec(salt).ok()?.try_into().ok()?;
+        let hash = STANDARD_NO_PAD.decode_to_vec(hash).ok()?.try_into().ok()?;
         parts.next().is_none().then_some(Self { cost, salt, hash })
     }
 
@@ -101,7 +100,8 @@ impl PasswordHash {
 impl std::fmt::Display for PasswordHash {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Cost { memory_kib, passes, lanes } = self.cost;
-        let (salt, hash) = (STANDARD_NO_PAD.encode(self.salt), STANDARD_NO_PAD.encode(self.hash));
+        let (salt, hash) =
+            (STANDARD_NO_PAD.encode_to_string(self.salt), STANDARD_NO_PAD.encode_to_string(self.hash));
         write!(f, "$argon2id$v=19$m={memory_kib},t={passes},p={lanes}${salt}${hash}")
     }
 }

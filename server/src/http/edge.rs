@@ -169,14 +169,14 @@ pub(crate) fn authorization(headers: &HeaderMap, any_case: bool) -> Authorizatio
 /// Whether these are bytes that a bearer token may have (RFC 6750 section 2.1). Without a branch for each, so that many
 /// are compared at once: tokens are long.
 fn is_of_token_bytes(token: &[u8]) -> bool {
-    token.chunks(64).all(|chunk| {
-        chunk.iter().fold(true, |good, byte| {
-            let letter = (byte | 0x20).wrapping_sub(b'a') < 26;
-            // From the hyphen to the nine stand the hyphen, the dot, the slash and the digits.
-            let digit = byte.wrapping_sub(b'-') < 13;
-            good & (letter | digit | (*byte == b'_') | (*byte == b'~') | (*byte == b'+') | (*byte == b'='))
-        })
-    })
+    let good = |byte: &u8| {
+        let letter = (byte | 0x20).wrapping_sub(b'a') < 26;
+        // From the hyphen to the nine stand the hyphen, the dot, the slash and the digits.
+        let digit = byte.wrapping_sub(b'-') < 13;
+        letter | digit | (*byte == b'_') | (*byte == b'~') | (*byte == b'+') | (*byte == b'=')
+    };
+    let (blocks, rest) = token.as_chunks::<32>();
+    blocks.iter().all(|block| block.iter().fold(true, |all, byte| all & good(byte))) && rest.iter().all(good)
 }
 
 /// The members an operation is asked with: of its body, checked against its schema, or of the query.
@@ -400,10 +400,10 @@ mod tests {
             type Data = Bytes;
             type Error = std::convert::Infallible;
             fn poll_frame(
-                self: std::pin::Pin<&mut Self>,
+                self: Pin<&mut Self>,
                 _: &mut std::task::Context<'_>,
-            ) -> std::task::Poll<Option<Result<hyper::body::Frame<Bytes>, Self::Error>>> {
-                std::task::Poll::Pending
+            ) -> Poll<Option<Result<hyper::body::Frame<Bytes>, Self::Error>>> {
+                Poll::Pending
             }
         }
         let limits = BodyLimits { bytes: 10, time: Duration::from_millis(20) };

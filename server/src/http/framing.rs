@@ -105,7 +105,7 @@ impl Framing {
     /// What comes after this line, whose line feed is left out.
     fn judge(&mut self, line: &[u8]) -> Result<State, Unframed> {
         let line = line.strip_suffix(b"\r").ok_or(Unframed("a bare line feed"))?;
-        if line.contains(&b'\r') {
+        if memchr::memchr(b'\r', line).is_some() {
             return Err(Unframed("a bare carriage return"));
         }
         match self.state {
@@ -193,10 +193,37 @@ impl Head {
 /// has none: lines are not folded.
 fn field_name(line: &[u8]) -> Result<&[u8], Unframed> {
     let name = line.iter().position(|byte| *byte == b':').map(|colon| &line[..colon]);
-    let is_token = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
-    name.filter(|name| !name.is_empty() && name.iter().all(is_token))
+    name.filter(|name| !name.is_empty() && name.iter().all(|byte| OF_NAMES[usize::from(*byte)]))
         .ok_or(Unframed("a header without a name"))
 }
+
+/// Which bytes a token has (RFC 9110 section 5.6.2).
+const OF_NAMES: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0u8;
+    while byte < 128 {
+        table[byte as usize] = byte.is_ascii_alphanumeric()
+            || matches!(
+                byte,
+                b'!' | b'#'
+                    | b'$'
+                    | b'%'
+                    | b'&'
+                    | b'\''
+                    | b'*'
+                    | b'+'
+                    | b'-'
+                    | b'.'
+                    | b'^'
+                    | b'_'
+                    | b'`'
+                    | b'|'
+                    | b'~'
+            );
+        byte += 1;
+    }
+    table
+};
 
 /// Bytes of one line; heads have a limit of their own, which is lower.
 const LINE: usize = 128 * 1024;

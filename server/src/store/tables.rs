@@ -5,8 +5,7 @@ use crate::env::Timestamp;
 use crate::error::{Denied, LoginError};
 use crate::scheme::Registration;
 use crate::token::Subject;
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64_simd::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -231,7 +230,7 @@ pub(crate) fn key(space: Space, table: &str, scheme: &str, parts: &[&str]) -> Ke
     for part in [table, "/", scheme, "/"] {
         name.push_str(part);
     }
-    URL_SAFE_NO_PAD.encode_string(&hash.finalize()[..21], &mut name);
+    URL_SAFE_NO_PAD.encode_append(&hash.finalize()[..21], &mut name);
     Key::new(space, &name)
 }
 
@@ -244,7 +243,9 @@ pub(crate) fn write<T: Serialize>(value: &T) -> Result<Bytes, LoginError> {
 }
 
 pub(crate) fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, LoginError> {
-    serde_json::from_slice(bytes)
+    // As a text: serde_json would otherwise look at each member's encoding for itself.
+    let read = std::str::from_utf8(bytes).map_err(|error| error.to_string());
+    read.and_then(|text| serde_json::from_str(text).map_err(|error| error.to_string()))
         .map_err(|error| LoginError::internal(format!("a record cannot be read: {error}")))
 }
 

@@ -1,12 +1,22 @@
 //! A token's claims as they are read and written, without a tree of them in between: both happen with almost every
 //! request, and a tree is dozens of pieces of memory.
 
-use super::jwt::RESERVED;
 use crate::json::{self, Level, TWICE};
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 use std::borrow::Cow;
 use std::fmt;
+
+macro_rules! reserved {
+    ($($name:literal)*) => {
+        /// Claims the issuer writes and a scheme cannot, in order.
+        pub(super) const RESERVED: [&str; 12] = [$($name),*];
+        /// The same, as they begin a member.
+        const MEMBERS: [&str; RESERVED.len()] = [$(concat!("\"", $name, "\":")),*];
+    };
+}
+
+reserved!("acc" "aud" "auth_time" "epoch" "exp" "gen" "iat" "iss" "jti" "sid" "sub" "use");
 
 /// The members of a payload: the issuer's own, and all others.
 #[derive(Debug, Default)]
@@ -52,44 +62,45 @@ impl<'a> Payload<'a> {
 }
 
 /// Where a claim stands in [`RESERVED`]. Written out, for a match compares lengths first.
+#[inline]
 fn place(name: &str) -> Option<usize> {
     Some(match name {
-        "iss" => 0,
+        "acc" => 0,
         "aud" => 1,
-        "sub" => 2,
-        "jti" => 3,
-        "use" => 4,
-        "sid" => 5,
-        "gen" => 6,
-        "iat" => 7,
-        "exp" => 8,
-        "auth_time" => 9,
-        "acc" => 10,
-        "epoch" => 11,
+        "auth_time" => 2,
+        "epoch" => 3,
+        "exp" => 4,
+        "gen" => 5,
+        "iat" => 6,
+        "iss" => 7,
+        "jti" => 8,
+        "sid" => 9,
+        "sub" => 10,
+        "use" => 11,
         _ => return None,
     })
 }
 
-/// Reads a [`Payload`] from one object, none of whose members is there twice.
-pub(super) struct PayloadSeed;
+/// Reads a [`Payload`] from one object, none of whose members is there twice. Into one that is there: it is large.
+pub(super) struct PayloadSeed<'p, 'de>(pub(super) &'p mut Payload<'de>);
 
-impl<'de> DeserializeSeed<'de> for PayloadSeed {
-    type Value = Payload<'de>;
+impl<'de> DeserializeSeed<'de> for PayloadSeed<'_, 'de> {
+    type Value = ();
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Payload<'de>, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
         deserializer.deserialize_map(self)
     }
 }
 
-impl<'de> Visitor<'de> for PayloadSeed {
-    type Value = Payload<'de>;
+impl<'de> Visitor<'de> for PayloadSeed<'_, 'de> {
+    type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Payload<'de>, A::Error> {
-        let mut payload = Payload::default();
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
+        let Self(payload) = self;
         while let Some(name) = members.next_key_seed(TextSeed)? {
             let twice = match place(&name).and_then(|place| payload.own.get_mut(place)) {
                 Some(own) => own.replace(members.next_value_seed(ClaimSeed)?).is_some(),
@@ -102,7 +113,7 @@ impl<'de> Visitor<'de> for PayloadSeed {
                 return Err(de::Error::custom(TWICE));
             }
         }
-        Ok(payload)
+        Ok(())
     }
 }
 
@@ -189,7 +200,10 @@ impl<'de> Visitor<'de> for ClaimSeed {
 
 /// Claims to be written, in the order of their names.
 #[derive(Debug)]
-pub(super) struct Written<'a>(Vec<(&'a str, Word<'a>)>);
+pub(super) struct Written<'a> {
+    own: [Option<Word<'a>>; RESERVED.len()],
+    others: Vec<(&'a str, Word<'a>)>,
+}
 
 /// What is written for a claim.
 #[derive(Debug, Clone, Copy)]
@@ -202,34 +216,47 @@ pub(super) enum Word<'a> {
 impl<'a> Written<'a> {
     /// Begins with the claims of a scheme.
     pub(super) fn new(claims: &'a Map<String, Value>) -> Self {
-        let mut written = Vec::with_capacity(claims.len() + RESERVED.len() + 2);
-        written.extend(claims.iter().map(|(name, value)| (name.as_str(), Word::Value(value))));
-        Self(written)
+        let mut written = Self { own: [None; RESERVED.len()], others: Vec::with_capacity(claims.len() + 2) };
+        for (name, value) in claims {
+            written.set(name, Word::Value(value));
+        }
+        written
     }
 
     /// Writes a claim, in place of what stood there.
+    #[inline]
     pub(super) fn set(&mut self, name: &'a str, word: Word<'a>) {
-        match self.0.iter_mut().find(|(present, _)| *present == name) {
-            Some((_, present)) => *present = word,
-            None => self.0.push((name, word)),
+        if let Some(own) = place(name).and_then(|place| self.own.get_mut(place)) {
+            *own = Some(word);
+            return;
+        }
+        match self.others.binary_search_by_key(&name, |(present, _)| present) {
+            Ok(at) => self.others[at].1 = word,
+            Err(at) => self.others.insert(at, (name, word)),
         }
     }
 
-    /// As one JSON object, its members in the order of their names.
+    /// As one JSON object.
     ///
     /// # Errors
     /// None in practice: it is written to memory.
-    pub(super) fn json(mut self) -> serde_json::Result<Vec<u8>> {
-        self.0.sort_unstable_by_key(|(name, _)| *name);
+    pub(super) fn json(&self) -> serde_json::Result<Vec<u8>> {
+        // Each of the others with the place of ours that it stands before.
+        let before = |name: &str| RESERVED.partition_point(|own| *own < name);
+        let mut others = self.others.iter().map(|(name, word)| (before(name), name, word)).peekable();
         let mut out = Vec::with_capacity(USUAL);
-        for (name, word) in &self.0 {
-            out.push(if out.is_empty() { b'{' } else { b',' });
-            json::write_text(&mut out, name)?;
-            out.push(b':');
-            match word {
-                Word::Text(text) => json::write_text(&mut out, text)?,
-                Word::Whole(number) => serde_json::to_writer(&mut out, number)?,
-                Word::Value(value) => json::write(&mut out, value)?,
+        let next = |out: &mut Vec<u8>| out.push(if out.is_empty() { b'{' } else { b',' });
+        for (place, own) in self.own.iter().map(Some).chain([None]).enumerate() {
+            while let Some((_, name, word)) = others.next_if(|(before, ..)| *before <= place) {
+                next(&mut out);
+                json::write_text(&mut out, name)?;
+                out.push(b':');
+                word.write(&mut out)?;
+            }
+            if let (Some(Some(word)), Some(member)) = (own, MEMBERS.get(place)) {
+                next(&mut out);
+                out.extend_from_slice(member.as_bytes());
+                word.write(&mut out)?;
             }
         }
         if out.is_empty() {
@@ -237,6 +264,16 @@ impl<'a> Written<'a> {
         }
         out.push(b'}');
         Ok(out)
+    }
+}
+
+impl Word<'_> {
+    fn write(&self, out: &mut Vec<u8>) -> serde_json::Result<()> {
+        match self {
+            Word::Text(text) => json::write_text(out, text),
+            Word::Whole(number) => serde_json::to_writer(out, number),
+            Word::Value(value) => json::write(out, value),
+        }
     }
 }
 
@@ -252,7 +289,8 @@ mod tests {
     #[test]
     fn the_issuer_s_claims_are_told_from_others_and_from_what_they_may_not_be() {
         let text = r#"{"sub":"a\u0062","jti":"","exp":7,"iat":-1,"gen":1.5,"sid":["x"],"use":null,"x":{"sub":1},"nbf":3}"#;
-        let payload = json::strict_as(text.as_bytes(), PayloadSeed).unwrap();
+        let mut payload = Payload::default();
+        json::strict_as(text.as_bytes(), PayloadSeed(&mut payload)).unwrap();
         assert_eq!(
             (payload.text("sub"), payload.text("jti"), payload.text("exp")),
             (Some("ab"), Some(""), None)
@@ -283,6 +321,7 @@ mod tests {
         for (number, name) in RESERVED.iter().enumerate() {
             assert_eq!(place(name), Some(number), "{name}");
         }
+        assert!(RESERVED.is_sorted(), "they are written in this order");
         assert_eq!(place("nbf"), None);
     }
 
@@ -300,8 +339,8 @@ mod tests {
         ) {
             let text = text.concat();
             let whole = json::strict(text.as_bytes()).ok().filter(Value::is_object);
-            let payload = json::strict_as(text.as_bytes(), PayloadSeed).ok();
-            prop_assert_eq!(whole.is_some(), payload.is_some(), "{}", text);
+            let payload = json::strict_as(text.as_bytes(), PayloadSeed(&mut Payload::default()));
+            prop_assert_eq!(whole.is_some(), payload.is_ok(), "{}", text);
         }
     }
 }

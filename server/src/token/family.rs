@@ -12,15 +12,15 @@ use crate::env::Timestamp;
 use crate::error::{Denied, LoginError};
 use crate::store::tables::{read, write};
 use crate::store::{Key, Put, Space, Store};
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64_simd::URL_SAFE_NO_PAD;
 use bytes::Bytes;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
 
-/// What is kept about a family.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+/// What is kept about a family, written without the names of its members: it is read with every request of a session, and
+/// names are half of it.
+#[derive(Debug, Clone, Deserialize)]
 pub(super) struct Family {
     pub(super) subject: Subject,
     /// How often it was refreshed.
@@ -34,16 +34,29 @@ pub(super) struct Family {
     /// When it was refreshed last.
     pub(super) active_at: Timestamp,
     /// The account whose password began it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub(super) account: Option<AccountEpoch>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     ended: Option<EndCause>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     extended_until: Option<Timestamp>,
 }
 
+impl Serialize for Family {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        // All of it, so that whoever adds a member has to add it here.
+        let Self { subject, generation, issued_at, kid, began_at, active_at, account, ended, extended_until } =
+            self;
+        let subject = (&subject.id, &subject.attributes);
+        let account = account.as_ref().map(|account| (&account.name, account.epoch));
+        // In the order of their declaration, which is the one they are read in.
+        (subject, generation, issued_at, kid, began_at, active_at, account, ended, extended_until)
+            .serialize(serializer)
+    }
+}
+
 /// An account as it was at a login.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub(super) struct AccountEpoch {
     pub(super) name: String,
     pub(super) epoch: u64,
@@ -209,7 +222,7 @@ impl Families {
 /// The `jti` of a family's token: always the same for a generation and a use, never that of another.
 pub(super) fn token_id(session: &str, generation: u64, r#use: &str) -> String {
     let hash = Sha256::digest(format!("{session} {generation} {use}", r#use = r#use));
-    URL_SAFE_NO_PAD.encode(&hash[..16])
+    URL_SAFE_NO_PAD.encode_to_string(&hash[..16])
 }
 
 /// Changes by others that a caller sits out. Each lost swap means that another one succeeded.

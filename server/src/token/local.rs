@@ -3,8 +3,7 @@
 use super::crypto::{self, Checking, Signing};
 use super::keys::Signer;
 use crate::error::LoginError;
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64_simd::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
@@ -136,7 +135,7 @@ impl Signer for LocalKey {
     }
 
     fn public_jwk(&self) -> Option<Map<String, Value>> {
-        let coordinate = |bytes: &[u8]| Value::from(URL_SAFE_NO_PAD.encode(bytes));
+        let coordinate = |bytes: &[u8]| Value::from(URL_SAFE_NO_PAD.encode_to_string(bytes));
         let members = match (self.algorithm, self.public.as_slice()) {
             // RFC 8037 section 2.
             (TokenAlgorithm::EdDsa, x) => {
@@ -194,7 +193,7 @@ const SAMPLES: [&str; 6] =
 fn name(algorithm: &str, key: &[u8]) -> String {
     let hash =
         Sha256::new().chain_update("countersign kid ").chain_update(algorithm).chain_update(key).finalize();
-    URL_SAFE_NO_PAD.encode(&hash[..9])
+    URL_SAFE_NO_PAD.encode_to_string(&hash[..9])
 }
 
 #[cfg(test)]

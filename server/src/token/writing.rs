@@ -5,15 +5,14 @@ use super::family::{self, AccountEpoch, Family};
 use super::{Issuer, Policy, RefreshToken, Renewal, Subject, TokenRules, Tokens, Use, jwt};
 use crate::env::{Timestamp, random_bytes};
 use crate::error::LoginError;
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64_simd::URL_SAFE_NO_PAD;
 use std::borrow::Cow;
 
 impl Issuer {
     pub(super) fn fresh_id(&self) -> Result<String, LoginError> {
         //= common.flow.distinct-tokens
         //= common.challenge.unpredictable
-        Ok(URL_SAFE_NO_PAD.encode(random_bytes::<16>(self.random.as_ref())?))
+        Ok(URL_SAFE_NO_PAD.encode_to_string(random_bytes::<16>(self.random.as_ref())?))
     }
 
     /// Both tokens of a generation. Everything in them follows from the family, so that every caller that is given this
@@ -55,7 +54,7 @@ impl Issuer {
         account: Option<&AccountEpoch>,
     ) -> Result<Tokens, LoginError> {
         // A name like a request's: whoever guesses it has no token, for that is signed.
-        let id = URL_SAFE_NO_PAD.encode(self.nonces.draw()?);
+        let id = URL_SAFE_NO_PAD.encode_to_string(self.nonces.draw()?);
         let over = self.sessions.limits.reissue_end(login);
         self.access(rules, subject, now, over, Identity::Alone { id: &id, login, account }, None)
     }
