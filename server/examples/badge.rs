@@ -22,6 +22,7 @@ use countersign_server::token::{From, KeyRing, LocalKey};
 use countersign_spec::Spec;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
+use std::borrow::Cow;
 use std::error::Error;
 use std::path::Path;
 use std::sync::Arc;
@@ -54,8 +55,8 @@ impl LoginScheme for Badge {
         Grants::Tokens(Policy { lifetime: 8 * 3_600, ends: "exp", began: "iat", renewal })
     }
 
-    fn claims(&self, subject: &Subject, _: Use) -> Map<String, Value> {
-        Map::from_iter([("badge".to_owned(), subject.id.as_str().into())])
+    fn claims<'s>(&self, subject: &'s Subject, _: Use) -> Cow<'s, Map<String, Value>> {
+        Cow::Owned(Map::from_iter([("badge".to_owned(), subject.id.as_str().into())]))
     }
 
     async fn proceed(&self, cx: &Cx<'_>, _: Option<Never>, input: Enter) -> Result<Proven, LoginError> {

@@ -198,16 +198,16 @@ impl One<'_> {
             //= common.refresh.token-needed
             None => return Err(LoginError::new(Denied::NoToken, "no refresh token in the body")),
         };
-        let subject = presented.subject.clone();
-        if let Err(error) = self.scheme.welcome(self.cx, &subject).await {
+        let subject = &presented.subject;
+        if let Err(error) = self.scheme.welcome(self.cx, subject).await {
             if matches!(error.why(), Why::Denied(_)) {
                 issuer.end_presented(self.scheme, &presented).await?;
             }
             return Err(error);
         }
-        let tokens = issuer.renew(self.scheme, presented).await?;
-        AuditEvent::Refreshed(self.act(&subject)).tell();
-        self.say(&Said::Renewed { subject: &subject, tokens: tokens.as_ref() })
+        let tokens = issuer.renew(self.scheme, &presented).await?;
+        AuditEvent::Refreshed(self.act(subject)).tell();
+        self.say(&Said::Renewed { subject, tokens: tokens.as_ref() })
     }
 
     /// Who signed the request with the key registered under the name in it.

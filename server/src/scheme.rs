@@ -17,6 +17,7 @@ use http::HeaderMap;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
+use std::borrow::Cow;
 use std::fmt::Debug;
 use std::sync::{Mutex, PoisonError};
 
@@ -50,9 +51,9 @@ pub trait LoginScheme: Debug + Sized + Send + Sync + 'static {
     fn grants(&self) -> Grants;
 
     /// Claims that clients read from a token, beside those the issuer writes.
-    fn claims(&self, subject: &Subject, r#use: Use) -> Map<String, Value> {
+    fn claims<'s>(&self, subject: &'s Subject, r#use: Use) -> Cow<'s, Map<String, Value>> {
         let _ = r#use;
-        subject.attributes.clone()
+        Cow::Borrowed(&subject.attributes)
     }
 
     /// Makes a challenge.

@@ -11,6 +11,7 @@ use countersign_spec::Operation;
 use http::HeaderMap;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
+use std::borrow::Cow;
 use std::convert::Infallible;
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -59,7 +60,7 @@ impl<S: LoginScheme> TokenRules for S {
         }
     }
 
-    fn claims(&self, subject: &Subject, r#use: Use) -> Map<String, Value> {
+    fn claims<'s>(&self, subject: &'s Subject, r#use: Use) -> Cow<'s, Map<String, Value>> {
         LoginScheme::claims(self, subject, r#use)
     }
 }

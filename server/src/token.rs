@@ -289,17 +289,15 @@ impl Issuer {
     pub async fn renew(
         &self,
         rules: &dyn TokenRules,
-        presented: Presented,
+        presented: &Presented,
     ) -> Result<Option<Tokens>, LoginError> {
         let now = self.clock.now();
         let policy = rules.policy();
         let Renewal::Rotate { grace, extends, .. } = policy.renewal else {
             let Presented { subject, claims } = presented;
-            return self
-                .reissued(rules, &subject, now, claims.logged_in(), claims.account.as_ref())
-                .map(Some);
+            return self.reissued(rules, subject, now, claims.logged_in(), claims.account.as_ref()).map(Some);
         };
-        let session = presented.claims.session.unwrap_or_default();
+        let session = presented.claims.session.as_deref().unwrap_or_default();
         let keys = self.keys.now();
         let kid = keys.current().kid();
         let turn = family::Turn {
@@ -312,8 +310,8 @@ impl Issuer {
         };
         let family =
             //= common.refresh.no-fork
-            self.families.turn(rules.id(), &session, turn, |family| keep_until(policy, family)).await?;
-        if extends { Ok(None) } else { self.pair(rules, &session, &family).map(Some) }
+            self.families.turn(rules.id(), session, turn, |family| keep_until(policy, family)).await?;
+        if extends { Ok(None) } else { self.pair(rules, session, &family).map(Some) }
     }
 
     /// Ends the session of this caller: its access and refresh tokens are refused from now on.

@@ -10,6 +10,7 @@ use crate::scheme::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
+use std::borrow::Cow;
 
 /// `[scheme.cbs]`
 #[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
@@ -112,10 +113,13 @@ impl LoginScheme for Cbs {
         })
     }
 
-    fn claims(&self, subject: &Subject, _: Use) -> Map<String, Value> {
+    fn claims<'s>(&self, subject: &'s Subject, _: Use) -> Cow<'s, Map<String, Value>> {
         //= cbs.token.claims
         //= cbs.refresh.keeps-user
-        Map::from_iter([("identifier".into(), subject.id.as_str().into()), ("attributes".into(), json!({}))])
+        Cow::Owned(Map::from_iter([
+            ("identifier".into(), subject.id.as_str().into()),
+            ("attributes".into(), json!({})),
+        ]))
     }
 
     async fn proceed(&self, cx: &Cx<'_>, _: Option<Never>, input: Credentials) -> Result<Proven, LoginError> {

@@ -9,6 +9,7 @@ use crate::scheme::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
+use std::borrow::Cow;
 
 /// `[scheme.ethgas]`
 #[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
@@ -101,10 +102,10 @@ impl LoginScheme for Ethgas {
         })
     }
 
-    fn claims(&self, subject: &Subject, _: Use) -> Map<String, Value> {
+    fn claims<'s>(&self, subject: &'s Subject, _: Use) -> Cow<'s, Map<String, Value>> {
         //= ethgas.verify.own
         //= ethgas.refresh.keeps-user
-        Map::from_iter([("userId".into(), subject.id.as_str().into())])
+        Cow::Owned(Map::from_iter([("userId".into(), subject.id.as_str().into())]))
     }
 
     async fn proceed(&self, cx: &Cx<'_>, _: Option<Never>, input: Credentials) -> Result<Proven, LoginError> {

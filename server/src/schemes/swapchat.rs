@@ -6,12 +6,12 @@
 use crate::error::{Denied, LoginError, Malformed, Why};
 use crate::scheme::{
     Answered, Ask, Cx, Grants, LoginScheme, Never, Policy, Proven, Refusal, Refused, Renewal, Said, Step,
-    Subject, Use,
+    Subject,
 };
 use crate::token::From;
 use crate::wallet::eip191::{self, Address};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 /// `[scheme.swapchat]`
@@ -105,10 +105,6 @@ impl LoginScheme for Swapchat {
             //= swapchat.refresh.old-token-lives
             renewal: Renewal::Reissue { window: refresh_window, from: From::Expiry },
         })
-    }
-
-    fn claims(&self, subject: &Subject, _: Use) -> Map<String, Value> {
-        subject.attributes.clone()
     }
 
     async fn start(&self, cx: &Cx<'_>, input: SecretRequest) -> Result<Ask<()>, LoginError> {

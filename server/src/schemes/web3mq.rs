@@ -12,6 +12,7 @@ use crate::wallet::eip191::{self, Address};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use sha3::{Digest as _, Sha3_224};
+use std::borrow::Cow;
 use subtle::ConstantTimeEq as _;
 
 /// `[scheme.web3mq]`
@@ -114,8 +115,8 @@ impl LoginScheme for Web3mq {
         Grants::Key { window: self.settings.timestamp_window }
     }
 
-    fn claims(&self, _: &Subject, _: Use) -> Map<String, Value> {
-        Map::new()
+    fn claims<'s>(&self, _: &'s Subject, _: Use) -> Cow<'s, Map<String, Value>> {
+        Cow::Owned(Map::new())
     }
 
     async fn proceed(&self, cx: &Cx<'_>, _: Option<Never>, input: Login) -> Result<Proven, LoginError> {

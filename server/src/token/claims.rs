@@ -7,16 +7,50 @@ use serde_json::{Map, Value};
 use std::borrow::Cow;
 use std::fmt;
 
-macro_rules! reserved {
-    ($($name:literal)*) => {
-        /// Claims the issuer writes and a scheme cannot, in order.
-        pub(super) const RESERVED: [&str; 12] = [$($name),*];
+macro_rules! own {
+    ($($claim:ident $name:literal)*) => {
+        /// A claim that the issuer writes and a scheme cannot.
+        #[derive(Debug, Clone, Copy)]
+        pub(super) enum Own { $($claim),* }
+
+        /// Their names, in order.
+        pub(super) const RESERVED: [&str; [$($name),*].len()] = [$($name),*];
         /// The same, as they begin a member.
         const MEMBERS: [&str; RESERVED.len()] = [$(concat!("\"", $name, "\":")),*];
+
+        impl Own {
+            fn named(name: &str) -> Option<Self> {
+                // A match compares lengths first.
+                match name {
+                    $($name => Some(Self::$claim),)*
+                    _ => None,
+                }
+            }
+        }
     };
 }
 
-reserved!("acc" "aud" "auth_time" "epoch" "exp" "gen" "iat" "iss" "jti" "sid" "sub" "use");
+own! {
+    Acc "acc"
+    Aud "aud"
+    AuthTime "auth_time"
+    Epoch "epoch"
+    Exp "exp"
+    Gen "gen"
+    Iat "iat"
+    Iss "iss"
+    Jti "jti"
+    Sid "sid"
+    Sub "sub"
+    Use "use"
+}
+
+impl Own {
+    /// Where it stands in [`RESERVED`].
+    const fn place(self) -> usize {
+        self as usize
+    }
+}
 
 /// The members of a payload: the issuer's own, and all others.
 #[derive(Debug, Default)]
@@ -36,49 +70,29 @@ enum Claim<'a> {
 
 impl<'a> Payload<'a> {
     /// One of the issuer's claims that is a text.
-    pub(super) fn text(&self, name: &str) -> Option<&str> {
-        match self.own(name)? {
+    pub(super) fn text(&self, own: Own) -> Option<&str> {
+        match self.own(own)? {
             Claim::Text(text) => Some(text),
             _ => None,
         }
     }
 
     /// One of the issuer's claims that is a whole number.
-    pub(super) fn whole(&self, name: &str) -> Option<u64> {
-        match self.own(name)? {
+    pub(super) fn whole(&self, own: Own) -> Option<u64> {
+        match self.own(own)? {
             Claim::Whole(number) => Some(*number),
             _ => None,
         }
     }
 
     /// Whether one of the issuer's claims is there, whatever it is.
-    pub(super) fn has(&self, name: &str) -> bool {
-        self.own(name).is_some()
+    pub(super) fn has(&self, own: Own) -> bool {
+        self.own(own).is_some()
     }
 
-    fn own(&self, name: &str) -> Option<&Claim<'a>> {
-        self.own.get(place(name)?)?.as_ref()
+    fn own(&self, own: Own) -> Option<&Claim<'a>> {
+        self.own[own.place()].as_ref()
     }
-}
-
-/// Where a claim stands in [`RESERVED`]. Written out, for a match compares lengths first.
-#[inline]
-fn place(name: &str) -> Option<usize> {
-    Some(match name {
-        "acc" => 0,
-        "aud" => 1,
-        "auth_time" => 2,
-        "epoch" => 3,
-        "exp" => 4,
-        "gen" => 5,
-        "iat" => 6,
-        "iss" => 7,
-        "jti" => 8,
-        "sid" => 9,
-        "sub" => 10,
-        "use" => 11,
-        _ => return None,
-    })
 }
 
 /// Reads a [`Payload`] from one object, none of whose members is there twice. Into one that is there: it is large.
@@ -102,8 +116,8 @@ impl<'de> Visitor<'de> for PayloadSeed<'_, 'de> {
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
         let Self(payload) = self;
         while let Some(name) = members.next_key_seed(TextSeed)? {
-            let twice = match place(&name).and_then(|place| payload.own.get_mut(place)) {
-                Some(own) => own.replace(members.next_value_seed(ClaimSeed)?).is_some(),
+            let twice = match Own::named(&name) {
+                Some(own) => payload.own[own.place()].replace(members.next_value_seed(ClaimSeed)?).is_some(),
                 None => {
                     let value = members.next_value_seed(Level::MEMBER)?;
                     payload.others.insert(name.into_owned(), value).is_some()
@@ -218,17 +232,20 @@ impl<'a> Written<'a> {
     pub(super) fn new(claims: &'a Map<String, Value>) -> Self {
         let mut written = Self { own: [None; RESERVED.len()], others: Vec::with_capacity(claims.len() + 2) };
         for (name, value) in claims {
-            written.set(name, Word::Value(value));
+            written.set_named(name, Word::Value(value));
         }
         written
     }
 
-    /// Writes a claim, in place of what stood there.
-    #[inline]
-    pub(super) fn set(&mut self, name: &'a str, word: Word<'a>) {
-        if let Some(own) = place(name).and_then(|place| self.own.get_mut(place)) {
-            *own = Some(word);
-            return;
+    /// Writes one of the issuer's claims, in place of what stood there.
+    pub(super) fn set(&mut self, own: Own, word: Word<'a>) {
+        self.own[own.place()] = Some(word);
+    }
+
+    /// Writes a claim of any name, in place of what stood there.
+    pub(super) fn set_named(&mut self, name: &'a str, word: Word<'a>) {
+        if let Some(own) = Own::named(name) {
+            return self.set(own, word);
         }
         match self.others.binary_search_by_key(&name, |(present, _)| present) {
             Ok(at) => self.others[at].1 = word,
@@ -292,11 +309,14 @@ mod tests {
         let mut payload = Payload::default();
         json::strict_as(text.as_bytes(), PayloadSeed(&mut payload)).unwrap();
         assert_eq!(
-            (payload.text("sub"), payload.text("jti"), payload.text("exp")),
+            (payload.text(Own::Sub), payload.text(Own::Jti), payload.text(Own::Exp)),
             (Some("ab"), Some(""), None)
         );
-        assert_eq!((payload.whole("exp"), payload.whole("iat"), payload.whole("sub")), (Some(7), None, None));
-        assert!(["gen", "sid", "use"].iter().all(|name| payload.has(name)) && !payload.has("aud"));
+        assert_eq!(
+            (payload.whole(Own::Exp), payload.whole(Own::Iat), payload.whole(Own::Sub)),
+            (Some(7), None, None)
+        );
+        assert!([Own::Gen, Own::Sid, Own::Use].iter().all(|own| payload.has(*own)) && !payload.has(Own::Aud));
         assert_eq!(Value::Object(payload.others), json!({ "x": { "sub": 1 }, "nbf": 3 }));
     }
 
@@ -310,7 +330,7 @@ mod tests {
             ("exp", Word::Whole(2)),
             ("z", Word::Text("")),
         ] {
-            written.set(name, word);
+            written.set_named(name, word);
         }
         assert_eq!(written.json().unwrap(), br#"{"a":[1],"exp":2,"sub":"ours","z":""}"#);
         assert_eq!(Written::new(&Map::new()).json().unwrap(), b"{}");
@@ -319,10 +339,10 @@ mod tests {
     #[test]
     fn every_claim_of_the_issuer_has_a_place_of_its_own() {
         for (number, name) in RESERVED.iter().enumerate() {
-            assert_eq!(place(name), Some(number), "{name}");
+            assert_eq!(Own::named(name).map(Own::place), Some(number), "{name}");
         }
         assert!(RESERVED.is_sorted(), "they are written in this order");
-        assert_eq!(place("nbf"), None);
+        assert!(Own::named("nbf").is_none());
     }
 
     proptest! {

@@ -3,7 +3,7 @@
 //! What is accepted is what this server writes: three parts, one spelling of each, the algorithm that belongs to the
 //! key, every claim present once and of its type. Nothing in a token says how it is to be checked (RFC 8725).
 
-use super::claims::{Payload, PayloadSeed};
+use super::claims::{Own, Payload, PayloadSeed};
 use super::family::AccountEpoch;
 use super::keys::{Keys, RingKey, Signer, Writer};
 use crate::env::Timestamp;
@@ -120,30 +120,33 @@ pub(super) fn decode(keys: &Keys, token: &str, expected: &Expected<'_>) -> Resul
 
     let mut read = Payload::default();
     json::strict_as(&payload, PayloadSeed(&mut read)).map_err(|_| form(NO_OBJECT))?;
-    for (name, value) in [("iss", expected.issuer), ("aud", expected.audience), ("use", expected.r#use)] {
-        if read.text(name) != Some(value) {
+    for (own, value) in
+        [(Own::Iss, expected.issuer), (Own::Aud, expected.audience), (Own::Use, expected.r#use)]
+    {
+        if read.text(own) != Some(value) {
             return Err(refused("issued by another, or for something else"));
         }
     }
-    let filled = |name: &str| read.text(name).filter(|text| !text.is_empty());
-    let subject = filled("sub").ok_or_else(|| refused("no subject"))?.to_owned();
-    filled("jti").ok_or_else(|| refused("no id"))?;
-    let exp = time(read.whole("exp"))?;
+    let filled = |own| read.text(own).filter(|text| !text.is_empty());
+    let subject = filled(Own::Sub).ok_or_else(|| refused("no subject"))?.to_owned();
+    filled(Own::Jti).ok_or_else(|| refused("no id"))?;
+    let exp = time(read.whole(Own::Exp))?;
     let latest = expected.now.plus_secs(SKEW);
-    let issued = time(read.whole("iat"))?;
+    let issued = time(read.whole(Own::Iat))?;
     let earliest = read.others.get("nbf").map(|earliest| time(earliest.as_u64())).transpose()?;
     if issued > latest || earliest.is_some_and(|earliest| earliest > latest) {
         return Err(refused("not good yet"));
     }
-    let session = filled("sid").map(ToOwned::to_owned);
-    let generation = match read.has("gen") {
+    let session = filled(Own::Sid).map(ToOwned::to_owned);
+    let generation = match read.has(Own::Gen) {
         false => 0,
-        true => read.whole("gen").ok_or_else(|| refused("a generation that is no number"))?,
+        true => read.whole(Own::Gen).ok_or_else(|| refused("a generation that is no number"))?,
     };
-    let login = time(read.whole("auth_time")).ok();
-    let account = read
-        .text("acc")
-        .map(|name| AccountEpoch { name: name.to_owned(), epoch: read.whole("epoch").unwrap_or_default() });
+    let login = time(read.whole(Own::AuthTime)).ok();
+    let account = read.text(Own::Acc).map(|name| AccountEpoch {
+        name: name.to_owned(),
+        epoch: read.whole(Own::Epoch).unwrap_or_default(),
+    });
     Ok(Claims { subject, session, generation, exp, issued, login, account, others: read.others })
 }
 

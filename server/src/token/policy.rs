@@ -2,6 +2,7 @@
 
 use super::Subject;
 use serde_json::{Map, Value};
+use std::borrow::Cow;
 
 /// What a token may be used for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,7 +31,7 @@ pub trait TokenRules: Send + Sync {
     fn policy(&self) -> Policy;
 
     /// Claims its clients read, beside those the issuer writes itself; where names collide, the issuer's stand.
-    fn claims(&self, subject: &Subject, r#use: Use) -> Map<String, Value>;
+    fn claims<'s>(&self, subject: &'s Subject, r#use: Use) -> Cow<'s, Map<String, Value>>;
 }
 
 /// How long tokens last and how they are renewed.

@@ -5,6 +5,7 @@ use crate::env::{MovableClock, SystemRandom};
 use crate::error::Why;
 use crate::store::MemoryStore;
 use serde_json::json;
+use std::borrow::Cow;
 use std::time::Duration;
 
 mod replicas;
@@ -22,10 +23,10 @@ impl TokenRules for Rules {
         self.1
     }
 
-    fn claims(&self, subject: &Subject, _: Use) -> Map<String, Value> {
+    fn claims<'s>(&self, subject: &'s Subject, _: Use) -> Cow<'s, Map<String, Value>> {
         let mut claims = subject.attributes.clone();
         claims.insert("aud".into(), "somebody else".into());
-        claims
+        Cow::Owned(claims)
     }
 }
 
@@ -70,7 +71,7 @@ fn secs(n: u64) -> Duration {
 
 async fn refresh(issuer: &Issuer, rules: &Rules, token: &str) -> Result<Tokens, Why> {
     let presented = issuer.present(rules, token).await.map_err(|error| error.why())?;
-    issuer.renew(rules, presented).await.map(Option::unwrap).map_err(|error| error.why())
+    issuer.renew(rules, &presented).await.map(Option::unwrap).map_err(|error| error.why())
 }
 
 const REFUSED: Why = Why::Denied(Denied::TokenRefused);
@@ -198,7 +199,7 @@ async fn an_extending_refresh_lengthens_the_access_token_at_hand() {
     clock.advance(secs(HOUR));
     assert!(issuer.authenticate(&rules, &tokens.access).await.is_err());
     let presented = issuer.present(&rules, &tokens.refresh.unwrap().token).await.unwrap();
-    assert!(issuer.renew(&rules, presented).await.unwrap().is_none());
+    assert!(issuer.renew(&rules, &presented).await.unwrap().is_none());
     assert!(issuer.authenticate(&rules, &tokens.access).await.is_ok());
     clock.advance(secs(HOUR));
     assert!(issuer.authenticate(&rules, &tokens.access).await.is_err());

@@ -1,6 +1,6 @@
 //! Making tokens: everything in one follows from who it is for, from when, and from the policy.
 
-use super::claims::{Word, Written};
+use super::claims::{Own, Word, Written};
 use super::family::{self, AccountEpoch, Family};
 use super::{Issuer, Policy, RefreshToken, Renewal, Subject, TokenRules, Tokens, Use, jwt};
 use crate::env::{Timestamp, random_bytes};
@@ -37,8 +37,8 @@ impl Issuer {
         let mut claims = Written::new(&own);
         self.bind(&mut claims, rules, &family.subject, Use::Refresh, identity, &id);
         //= common.token.fresh-times
-        claims.set("iat", Word::Whole(issued));
-        claims.set("exp", Word::Whole(issued + lifetime));
+        claims.set(Own::Iat, Word::Whole(issued));
+        claims.set(Own::Exp, Word::Whole(issued + lifetime));
         let token = jwt::encode(&self.keys.now().writer_of(&family.kid), &payload(claims)?)?;
         tokens.refresh = Some(RefreshToken { token, lifetime });
         Ok(tokens)
@@ -78,15 +78,15 @@ impl Issuer {
         let id = identity.token_id(Use::Access);
         let mut claims = Written::new(&own);
         self.bind(&mut claims, rules, subject, Use::Access, identity, &id);
-        claims.set("iat", Word::Whole(issued));
-        claims.set(policy.began, Word::Whole(issued));
+        claims.set(Own::Iat, Word::Whole(issued));
+        claims.set_named(policy.began, Word::Whole(issued));
         // A reader that knows only `exp` must not refuse a token that can still be exchanged.
         let exp = match policy.renewal {
             Renewal::Reissue { window, .. } if policy.ends != "exp" => (ends + window).min(over.secs()),
             _ => ends,
         };
-        claims.set("exp", Word::Whole(exp));
-        claims.set(policy.ends, Word::Whole(ends));
+        claims.set(Own::Exp, Word::Whole(exp));
+        claims.set_named(policy.ends, Word::Whole(ends));
         let payload = payload(claims)?;
         let keys = self.keys.now();
         let writer = kid.map_or_else(|| keys.writer(), |kid| keys.writer_of(kid));
@@ -103,28 +103,28 @@ impl Issuer {
         identity: Identity<'a>,
         id: &'a str,
     ) {
-        claims.set("iss", Word::Text(&self.name));
+        claims.set(Own::Iss, Word::Text(&self.name));
         //= common.token.other-scheme
         //= common.refresh.other-scheme
-        claims.set("aud", Word::Text(rules.id()));
+        claims.set(Own::Aud, Word::Text(rules.id()));
         //= common.refresh.keeps-identity
-        claims.set("sub", Word::Text(&subject.id));
+        claims.set(Own::Sub, Word::Text(&subject.id));
         //= common.refresh.not-an-access-token
         //= common.refresh.not-for-access
         //= ethgas.token.refresh-token-is-none
-        claims.set("use", Word::Text(r#use.name()));
-        claims.set("jti", Word::Text(id));
+        claims.set(Own::Use, Word::Text(r#use.name()));
+        claims.set(Own::Jti, Word::Text(id));
         match identity {
             Identity::Alone { login, account, .. } => {
-                claims.set("auth_time", Word::Whole(login.secs()));
+                claims.set(Own::AuthTime, Word::Whole(login.secs()));
                 if let Some(AccountEpoch { name, epoch }) = account {
-                    claims.set("acc", Word::Text(name));
-                    claims.set("epoch", Word::Whole(*epoch));
+                    claims.set(Own::Acc, Word::Text(name));
+                    claims.set(Own::Epoch, Word::Whole(*epoch));
                 }
             }
             Identity::Member { session, generation } => {
-                claims.set("sid", Word::Text(session));
-                claims.set("gen", Word::Whole(generation));
+                claims.set(Own::Sid, Word::Text(session));
+                claims.set(Own::Gen, Word::Whole(generation));
             }
         }
     }

@@ -12,6 +12,7 @@ use crate::token::{
 };
 use base64_simd::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -38,8 +39,8 @@ impl TokenRules for Scheme {
         Policy { lifetime: LIFETIME, ends: "exp", began: "iat", renewal }
     }
 
-    fn claims(&self, subject: &Subject, _: Use) -> Map<String, Value> {
-        subject.attributes.clone()
+    fn claims<'s>(&self, subject: &'s Subject, _: Use) -> Cow<'s, Map<String, Value>> {
+        Cow::Borrowed(&subject.attributes)
     }
 }
 
@@ -245,7 +246,7 @@ impl World {
                 tokio::spawn(async move {
                     start.wait().await;
                     let presented = issuer.present(&Scheme, &token).await?;
-                    issuer.renew(&Scheme, presented).await
+                    issuer.renew(&Scheme, &presented).await
                 })
             })
             .collect();

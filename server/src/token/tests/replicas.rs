@@ -66,7 +66,7 @@ async fn a_logout_and_a_reuse_on_one_replica_count_on_the_other() {
     assert_eq!(two.issuer.authenticate(&rules, &out.access).await.unwrap_err().why(), REFUSED);
     let first = one.issuer.grant(&rules, &alice(), None).await.unwrap().refresh.unwrap().token;
     let second = two.issuer.present(&rules, &first).await.unwrap();
-    let second = two.issuer.renew(&rules, second).await.unwrap().unwrap().refresh.unwrap().token;
+    let second = two.issuer.renew(&rules, &second).await.unwrap().unwrap().refresh.unwrap().token;
     let third = refresh(&one.issuer, &rules, &second).await.unwrap();
     assert_eq!(refresh(&two.issuer, &rules, &first).await.unwrap_err(), REFUSED);
     assert_eq!(one.issuer.authenticate(&rules, &third.access).await.unwrap_err().why(), REFUSED);
