@@ -12,7 +12,8 @@ use crate::store::{Key, Put, Space, Store};
 use bytes::Bytes;
 use index::Index;
 pub use manage::Listed;
-use serde::{Deserialize, Serialize};
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Serialize, Serializer};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use unicode_normalization::UnicodeNormalization as _;
@@ -119,7 +120,8 @@ pub struct Accounts {
     passwords: Passwords,
 }
 
-#[derive(Serialize, Deserialize)]
+/// What is kept about an account, written without the names of its members, as it is read with every request of a session.
+#[derive(Deserialize)]
 struct Record {
     name: String,
     number: u64,
@@ -127,12 +129,20 @@ struct Record {
     #[serde(default)]
     disabled: bool,
     /// Gone; kept so that its number and epoch are not another's.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[serde(default)]
     removed: bool,
     #[serde(default)]
     epoch: u64,
     #[serde(default)]
     flags: BTreeSet<String>,
+}
+
+impl Serialize for Record {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        // All of it, so that whoever adds a member has to add it here; in the order that it and `Stands` are read in.
+        let Self { name, number, password, disabled, removed, epoch, flags } = self;
+        (name, number, password, disabled, removed, epoch, flags).serialize(serializer)
+    }
 }
 
 /// Whether a write may change an account that is there.
@@ -384,10 +394,20 @@ impl Standing {
 /// What of a [`Record`] decides whether sessions go on. Asked with every request of a session, so no more is read.
 #[derive(Deserialize)]
 struct Stands {
+    #[serde(rename = "name")]
+    _name: IgnoredAny,
+    #[serde(rename = "number")]
+    _number: IgnoredAny,
+    #[serde(rename = "password")]
+    _password: IgnoredAny,
     #[serde(default)]
     disabled: bool,
+    #[serde(default, rename = "removed")]
+    _removed: IgnoredAny,
     #[serde(default)]
     epoch: u64,
+    #[serde(default, rename = "flags")]
+    _flags: IgnoredAny,
 }
 
 /// Changes by others that a caller sits out.

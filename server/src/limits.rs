@@ -76,13 +76,13 @@ impl Limits {
     /// # Errors
     /// [`Fault::Limited`] when it is one too many.
     pub(crate) fn admit(&self, scheme: &str, source: Source) -> Result<(), LoginError> {
-        let now = self.elapsed();
         if let Some(clients) = &self.clients {
-            clients.take(source, now).map_err(|wait| limited(wait, "a client asks too often"))?;
+            clients.take(source, self.elapsed()).map_err(|wait| limited(wait, "a client asks too often"))?;
         }
         if let (Some(rate), Some(cell)) = (self.scheme, self.schemes.get(scheme)) {
             let mut cell = cell.lock().unwrap_or_else(PoisonError::into_inner);
-            cell.take(rate, now).map_err(|wait| limited(wait, "all clients ask a scheme too often"))?;
+            cell.take(rate, self.elapsed())
+                .map_err(|wait| limited(wait, "all clients ask a scheme too often"))?;
         }
         Ok(())
     }

@@ -71,6 +71,15 @@ impl Framing {
                 }
                 _ => {
                     let rest = &bytes[at..];
+                    // Most lines come in one piece and in form; one look finds where they end.
+                    if self.line.is_empty()
+                        && let Some(end) = memchr::memchr2(b'\r', b'\n', rest).filter(|end| *end < LINE)
+                        && rest[end..].starts_with(b"\r\n")
+                    {
+                        self.state = self.judge(&rest[..end]).map_err(|why| (at + end + 1, why))?;
+                        at += end + 2;
+                        continue;
+                    }
                     let end = memchr::memchr(b'\n', rest);
                     let part = &rest[..end.unwrap_or(rest.len())];
                     if self.line.len() + part.len() > LINE {
@@ -89,25 +98,22 @@ impl Framing {
         Ok(())
     }
 
-    /// What comes after the line that ends with this part. Most come in one, which is judged where it is.
+    /// What comes after the line that ends with this part, whose line feed is left out.
     fn end_of_line(&mut self, part: &[u8]) -> Result<State, Unframed> {
-        if self.line.is_empty() {
-            return self.judge(part);
+        let mut whole = std::mem::take(&mut self.line);
+        whole.extend_from_slice(part);
+        let line = whole.strip_suffix(b"\r").ok_or(Unframed("a bare line feed"))?;
+        if line.contains(&b'\r') {
+            return Err(Unframed("a bare carriage return"));
         }
-        let mut line = std::mem::take(&mut self.line);
-        line.extend_from_slice(part);
-        let next = self.judge(&line);
-        line.clear();
-        self.line = line;
+        let next = self.judge(line);
+        whole.clear();
+        self.line = whole;
         next
     }
 
-    /// What comes after this line, whose line feed is left out.
+    /// What comes after this line, whose end is left out.
     fn judge(&mut self, line: &[u8]) -> Result<State, Unframed> {
-        let line = line.strip_suffix(b"\r").ok_or(Unframed("a bare line feed"))?;
-        if memchr::memchr(b'\r', line).is_some() {
-            return Err(Unframed("a bare carriage return"));
-        }
         match self.state {
             State::Start if line.is_empty() => {
                 // RFC 9112 section 2.2 has one ignored.

@@ -13,7 +13,6 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::io;
@@ -22,7 +21,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio_rustls::TlsAcceptor;
 
 /// How connections are treated.
@@ -83,13 +82,12 @@ async fn serve_maybe_tls(
     tls: Option<TlsAcceptor>,
     stop: impl Future<Output = ()> + Send,
 ) {
-    let graceful = GracefulShutdown::new();
     let room = Arc::new(Semaphore::new(limits.connections));
     let open = Arc::new(Open::default());
     let drain = Drain::default();
     let mut stop = std::pin::pin!(drain.after(stop));
-    // Closed when the server stops: who has said nothing by then is not waited for.
-    let (running, stopping) = tokio::sync::watch::channel(());
+    // Changes when the server stops; each connection holds a receiver until it ends.
+    let (stopped, stopping) = watch::channel(());
     loop {
         let accepted = async {
             let room = room.clone().acquire_owned().await;
@@ -110,17 +108,16 @@ async fn serve_maybe_tls(
                 let shown = login.observer().metrics().map(crate::metrics::Metrics::connected);
                 let (login, drain) = (login.clone(), drain.clone());
                 let one = Connection { login, limits, peer, encrypted: tls.is_some(), drain };
-                let (watcher, mut stopping) = (graceful.watcher(), stopping.clone());
+                let stopping = stopping.clone();
                 let tls = tls.clone();
                 tokio::spawn(async move {
                     // Held until the connection ends.
                     let _held = (room, counted, shown);
-                    let stopping = async move { drop(stopping.changed().await) };
                     // Answers are written whole, so waiting to fill a packet only delays them.
                     let _ = stream.set_nodelay(true);
                     match tls {
-                        None => one.speak(stream, watcher, stopping).await,
-                        Some(tls) => one.encrypt(stream, &tls, watcher, stopping).await,
+                        None => one.speak(stream, stopping).await,
+                        Some(tls) => one.encrypt(stream, &tls, stopping).await,
                     }
                 });
             }
@@ -131,8 +128,9 @@ async fn serve_maybe_tls(
             }
         }
     }
-    drop((listener, running));
-    if tokio::time::timeout(limits.grace, graceful.shutdown()).await.is_err() {
+    drop((listener, stopping));
+    stopped.send_replace(());
+    if tokio::time::timeout(limits.grace, stopped.closed()).await.is_err() {
         tracing::warn!("requests were still in progress when the server stopped");
     }
 }
@@ -183,21 +181,15 @@ struct Connection {
 }
 
 impl Connection {
-    async fn encrypt(
-        self,
-        stream: TcpStream,
-        tls: &TlsAcceptor,
-        watcher: Watcher,
-        stopping: impl Future<Output = ()>,
-    ) {
+    async fn encrypt(self, stream: TcpStream, tls: &TlsAcceptor, stopping: watch::Receiver<()>) {
         match tokio::time::timeout(self.limits.handshake_time, tls.accept(stream)).await {
-            Ok(Ok(stream)) => self.speak(stream, watcher, stopping).await,
+            Ok(Ok(stream)) => self.speak(stream, stopping).await,
             Ok(Err(error)) => tracing::debug!(%error, peer = %self.peer, "a TLS handshake failed"),
             Err(_) => tracing::debug!(peer = %self.peer, "a TLS handshake took too long"),
         }
     }
 
-    async fn speak<S>(self, mut stream: S, watcher: Watcher, stopping: impl Future<Output = ()>)
+    async fn speak<S>(self, mut stream: S, mut stopping: watch::Receiver<()>)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -205,7 +197,8 @@ impl Connection {
         let waiting = Waiting::new();
         let first = tokio::select! {
             first = tokio::time::timeout(limits.head_time, opening(&mut stream)) => first,
-            () = stopping => return,
+            // Who has said nothing by then is not waited for.
+            _ = stopping.changed() => return,
         };
         let Ok(Ok(first)) = first else { return };
         let is_http_1 = first != HTTP2_OPENING;
@@ -227,7 +220,23 @@ impl Connection {
                 Ok(response)
             }
         });
-        if let Err(error) = watcher.watch(builder(limits).serve_connection(io, service)).await {
+        let builder = builder(limits);
+        let mut connection = std::pin::pin!(builder.serve_connection(io, service));
+        let seen = stopping.clone();
+        let mut stop = std::pin::pin!(stopping.changed());
+        let (mut asked, mut told) = (false, false);
+        let ended = std::future::poll_fn(|cx| {
+            // Asked once, so that it wakes this task, and then only when it has come: to ask is dear for every request.
+            if !told && (!asked || !matches!(seen.has_changed(), Ok(false))) {
+                asked = true;
+                told = stop.as_mut().poll(cx).is_ready();
+                if told {
+                    connection.as_mut().graceful_shutdown();
+                }
+            }
+            connection.as_mut().poll(cx)
+        });
+        if let Err(error) = ended.await {
             tracing::debug!(%error, "a connection ended early");
         }
     }

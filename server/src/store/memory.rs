@@ -3,15 +3,17 @@
 use super::{BoxFuture, Key, Put, Space, Store, StoreError};
 use crate::env::{Clock, Timestamp};
 use bytes::Bytes;
-use std::collections::hash_map::DefaultHasher;
+use foldhash::quality::RandomState;
 use std::collections::{BTreeMap, HashMap, hash_map};
-use std::hash::{Hash, Hasher};
+use std::hash::BuildHasher as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Keeps entries in hash maps, sharded so that callers rarely wait for each other.
 #[derive(Debug)]
 pub struct MemoryStore {
     clock: Arc<dyn Clock>,
+    /// Seeded anew for each store, so that nobody knows names that meet.
+    hashes: RandomState,
     durable: Vec<Mutex<Shard>>,
     ephemeral: Vec<Mutex<Shard>>,
 }
@@ -30,17 +32,20 @@ impl MemoryStore {
     #[must_use]
     pub fn with_capacity(clock: Arc<dyn Clock>, ephemeral: usize) -> Self {
         let shards = |capacity: usize| (0..SHARDS).map(|_| Mutex::new(Shard::new(capacity))).collect();
-        Self { clock, durable: shards(usize::MAX), ephemeral: shards((ephemeral / SHARDS).max(1)) }
+        Self {
+            clock,
+            hashes: RandomState::default(),
+            durable: shards(usize::MAX),
+            ephemeral: shards((ephemeral / SHARDS).max(1)),
+        }
     }
 
     fn shard(&self, key: &Key) -> MutexGuard<'_, Shard> {
-        let mut hasher = DefaultHasher::new();
-        key.name().hash(&mut hasher);
         let shards = match key.space() {
             Space::Durable => &self.durable,
             Space::Ephemeral => &self.ephemeral,
         };
-        let index = usize::try_from(hasher.finish() % SHARDS as u64).unwrap_or_default();
+        let index = usize::try_from(self.hashes.hash_one(key.name()) % SHARDS as u64).unwrap_or_default();
         // A shard is consistent between statements, so a panic elsewhere while it was locked does no harm.
         shards[index].lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -136,7 +141,7 @@ const SHARDS: usize = 16;
 #[derive(Debug)]
 struct Shard {
     capacity: usize,
-    entries: HashMap<Arc<str>, Entry>,
+    entries: HashMap<Arc<str>, Entry, RandomState>,
     /// Keys by when they end; the number keeps apart those that end together.
     ends: BTreeMap<(Timestamp, u64), Arc<str>>,
     serial: u64,
@@ -151,7 +156,7 @@ struct Entry {
 
 impl Shard {
     fn new(capacity: usize) -> Self {
-        Self { capacity, entries: HashMap::new(), ends: BTreeMap::new(), serial: 0 }
+        Self { capacity, entries: HashMap::default(), ends: BTreeMap::new(), serial: 0 }
     }
 
     fn entry(&self, name: &str, now: Timestamp) -> Option<&Entry> {
