@@ -112,3 +112,23 @@ async fn names_that_look_alike_are_refused() {
     }
     accounts.seed(&seed("strase", "x")).await.unwrap();
 }
+
+#[test]
+fn what_decides_about_sessions_is_read_from_every_writing_of_an_account() {
+    let flags = BTreeSet::from(["x".to_owned()]);
+    let (name, password) = ("ada".to_owned(), "$argon2id$".to_owned());
+    let record = Record { name, number: 1, password, disabled: true, removed: false, epoch: 5, flags };
+    let written = write(&record).unwrap();
+    assert_eq!(written, r#"["ada",1,"$argon2id$",true,false,5,["x"]]"#);
+    let named =
+        r#"{"name":"ada","number":1,"password":"$argon2id$","disabled":true,"epoch":5,"flags":["x"]}"#;
+    for text in [&written[..], named.as_bytes()] {
+        let stands: Stands = read(text).unwrap();
+        assert!(stands.disabled && stands.epoch == 5);
+        let again: Record = read(text).unwrap();
+        assert_eq!(write(&again).unwrap(), written);
+    }
+    let before = r#"{"name":"ada","number":1,"password":"$argon2id$"}"#;
+    let stands: Stands = read(before.as_bytes()).unwrap();
+    assert!(!stands.disabled && stands.epoch == 0);
+}

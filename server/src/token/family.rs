@@ -233,3 +233,34 @@ const KEEP_ENDED: u64 = 30 * 24 * 3_600;
 fn key(scheme: &str, session: &str) -> Key {
     Key::new(Space::Durable, &["family/", scheme, "/", session].concat())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_family_is_read_as_it_was_written_also_with_the_names_of_its_members() {
+        let subject =
+            Subject { id: "user_1".into(), attributes: [("a".to_owned(), "b".into())].into_iter().collect() };
+        let mut family = Family::new(subject, Timestamp::from_millis(7), "kid", None);
+        family.generation = 3;
+        family.account = Some(AccountEpoch { name: "ada".into(), epoch: 4 });
+        family.ended = Some(EndCause::ReuseLate);
+        family.extended_until = Some(Timestamp::from_millis(9));
+        let written = write(&family).unwrap();
+        assert_eq!(
+            std::str::from_utf8(&written).unwrap(),
+            r#"[["user_1",{"a":"b"}],3,7,"kid",7,7,["ada",4],"reuse-late",9]"#
+        );
+        let named = r#"{"subject":{"id":"user_1","attributes":{"a":"b"}},"generation":3,"issued_at":7,"kid":"kid",
+            "began_at":7,"active_at":7,"account":{"name":"ada","epoch":4},"ended":"reuse-late","extended_until":9}"#;
+        for text in [&written[..], named.as_bytes()] {
+            assert_eq!(format!("{:?}", read::<Family>(text).unwrap()), format!("{family:?}"));
+        }
+        family.account = None;
+        family.ended = None;
+        family.extended_until = None;
+        let without = read::<Family>(&write(&family).unwrap()).unwrap();
+        assert_eq!(format!("{without:?}"), format!("{family:?}"));
+    }
+}
