@@ -3,16 +3,14 @@
 use super::report::{Budget, Figure, median};
 use super::{Run, bare};
 use crate::torture::server::Home;
+use countersign_spec::Spec;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// What is asked for by either; it has the most operations.
-const SCHEME: &str = "ethgas";
-
-/// Requests per second of the harness over those of Schemathesis, which judge the same scheme of the same server in turns.
+/// Requests per second of the harness over those of Schemathesis, which judge all schemes of the same server in turns.
 /// Where Schemathesis is not installed there is a figure without a number, which holds no budget.
 pub(super) fn requests(run: &Run) -> Result<Vec<Figure>, String> {
     let mut figure = Figure {
@@ -23,27 +21,36 @@ pub(super) fn requests(run: &Run) -> Result<Vec<Figure>, String> {
         from: "no `schemathesis` on PATH: `pip install schemathesis`".to_owned(),
     };
     let Some(version) = version() else { return Ok(vec![figure]) };
+    // Before anything is timed.
+    let harness = crate::cargo::build(&run.root, "countersign", &[])?;
     let admin = free_address()?;
     let config = format!("[admin]\nlisten = \"{admin}\"\n");
     let home = Home::new(&run.server, &config)?.on_cores(&run.cores);
     let server = home.start()?;
-    let document = format!("{}/openapi/{SCHEME}.json", server.url());
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     for _ in 0..run.rounds.min(3) {
-        let mut command = bare::on_cores(run, &run.cores, Path::new(PROGRAM));
-        // It leaves its memory of examples where it is started.
-        command.current_dir(home.folder()).args(["run", &document, "--url", server.url(), "--seed", "1"]);
+        let mut peer: Vec<Command> = Spec::embedded()
+            .schemes()
+            .iter()
+            .map(|scheme| {
+                let document = format!("{}/openapi/{}.json", server.url(), scheme.id);
+                let mut command = bare::on_cores(run, &run.cores, Path::new(PROGRAM));
+                // It leaves its memory of examples where it is started.
+                command.current_dir(home.folder());
+                command.args(["run", &document, "--url", server.url(), "--seed", "1"]);
+                command
+            })
+            .collect();
         // It ends with 1 where it finds something.
-        let their = per_second(admin, &mut command, &[0, 1])?;
-        let mut command = bare::on_cores(run, &run.cores, Path::new(&crate::cargo::program()));
-        command.current_dir(&run.root).env_remove("CARGO_MANIFEST_DIR");
-        command.args(["run", "--quiet", "--package", "countersign", "--", "conformance", "--scheme", SCHEME]);
-        let our = per_second(admin, command.args(["--url", server.url()]), &[0])?;
+        let their = per_second(admin, &mut peer, &[0, 1])?;
+        let mut own = bare::on_cores(run, &run.cores, &harness);
+        own.current_dir(&run.root).args(["conformance", "--url", server.url()]);
+        let our = per_second(admin, &mut [own], &[0])?;
         figure.rounds.push(our / their);
         ours.push(our);
         theirs.push(their);
     }
-    figure.from = format!("{:.0}/s over {:.0}/s of {version}, {SCHEME}", median(&ours), median(&theirs));
+    figure.from = format!("{:.0}/s over {:.0}/s of {version}, all schemes", median(&ours), median(&theirs));
     Ok(vec![figure])
 }
 
@@ -56,18 +63,24 @@ fn version() -> Option<String> {
     (output.status.success() && !text.is_empty()).then_some(text)
 }
 
-/// Requests that a program sent, as the server counts them, over the time from its start to its end.
-fn per_second(admin: SocketAddr, command: &mut Command, ends: &[i32]) -> Result<f64, String> {
-    let name = command.get_program().to_string_lossy().into_owned();
+/// Requests that programs sent one after another, as the server counts them, over the time from the first one's start to
+/// the last one's end.
+fn per_second(admin: SocketAddr, commands: &mut [Command], ends: &[i32]) -> Result<f64, String> {
     let before = counted(admin)?;
     let begun = Instant::now();
-    let output = command.stdin(Stdio::null()).output().map_err(|error| format!("{name}: {error}"))?;
+    for command in commands {
+        let name = command.get_program().to_string_lossy().into_owned();
+        let output = command.stdin(Stdio::null()).output().map_err(|error| format!("{name}: {error}"))?;
+        if !output.status.code().is_some_and(|code| ends.contains(&code)) {
+            let told = String::from_utf8_lossy(&output.stderr);
+            let last = told.trim().lines().last().unwrap_or_default().to_owned();
+            return Err(format!("{name} ended with {}: {last}", output.status));
+        }
+    }
     let took = begun.elapsed().as_secs_f64();
     let sent = counted(admin)? - before;
-    if !output.status.code().is_some_and(|code| ends.contains(&code)) || sent < 100.0 {
-        let told = String::from_utf8_lossy(&output.stderr);
-        let last = told.trim().lines().last().unwrap_or_default().to_owned();
-        return Err(format!("{name} sent {sent} requests and ended with {}: {last}", output.status));
+    if sent < 100.0 {
+        return Err(format!("only {sent} requests were sent"));
     }
     Ok(sent / took)
 }
