@@ -15,7 +15,7 @@ use countersign_server::http::serve::{ConnectionLimits, serve};
 use countersign_server::limits::{AttemptRules, LimitRules};
 use countersign_server::password::{Cost, Passwords};
 use countersign_server::scheme::{
-    Cx, Grants, LoginScheme, Never, Policy, Proven, Refusal, Refused, Renewal, Said, Step, Subject, Use,
+    Body, Cx, Grants, LoginScheme, Never, Policy, Proven, Refusal, Refused, Renewal, Said, Step, Subject, Use,
 };
 use countersign_server::store::MemoryStore;
 use countersign_server::token::{From, KeyRing, LocalKey};
@@ -65,12 +65,12 @@ impl LoginScheme for Badge {
         Ok(Subject { id: account.name, attributes: Map::new() }.into())
     }
 
-    fn say(&self, said: &Said<'_>) -> Option<Value> {
+    fn say(&self, said: &Said<'_>) -> Option<Body> {
         match said {
             Said::LoggedIn { tokens: Some(tokens), .. } => {
-                Some(json!({ "token": tokens.access, "seconds": tokens.lifetime }))
+                Some(json!({ "token": tokens.access, "seconds": tokens.lifetime }).into())
             }
-            Said::Own { subject } => Some(json!({ "badge": subject.id })),
+            Said::Own { subject } => Some(json!({ "badge": subject.id }).into()),
             _ => None,
         }
     }

@@ -5,6 +5,7 @@
 
 use crate::accounts::Accounts;
 use crate::audit::{Act, AuditEvent};
+use crate::body::Body;
 use crate::env::{Clock, Random};
 use crate::error::{Denied, LoginError, Malformed, Why};
 use crate::limits::Limits;
@@ -37,7 +38,7 @@ pub(crate) async fn step(
     scheme: &dyn ErasedScheme,
     shared: &Shared,
     request: LoginRequest,
-) -> Result<Value, LoginError> {
+) -> Result<Body, LoginError> {
     let proven = Mutex::new(None);
     let LoginRequest { operation, input, authorization, headers, source } = request;
     let cx = Cx {
@@ -96,7 +97,7 @@ struct One<'a> {
 }
 
 impl One<'_> {
-    async fn challenge(&self, input: Value) -> Result<Value, LoginError> {
+    async fn challenge(&self, input: Value) -> Result<Body, LoginError> {
         //= common.flow.challenge-works
         let ask = self.scheme.start(self.cx, input).await?;
         let until = self.cx.now().plus_secs(ask.lifetime);
@@ -109,7 +110,7 @@ impl One<'_> {
         self.say(&Said::Asked { challenge: &ask.challenge })
     }
 
-    async fn login(&self, input: Value) -> Result<Value, LoginError> {
+    async fn login(&self, input: Value) -> Result<Body, LoginError> {
         let reading = self.scheme.read(input)?;
         let Proven { subject, key } = match reading.answered() {
             None => reading.proceed(self.cx, None).await?,
@@ -163,11 +164,7 @@ impl One<'_> {
 
     /// Exchanges a token. It stands in the body where the operation has a place for it, otherwise in `Authorization`. A
     /// token that comes along in the other place must belong to the same session.
-    async fn refresh(
-        &self,
-        input: Option<&Value>,
-        authorization: Authorization,
-    ) -> Result<Value, LoginError> {
+    async fn refresh(&self, input: Option<&Value>, authorization: Authorization) -> Result<Body, LoginError> {
         let issuer = &self.shared.issuer;
         let place = self.operation.request_field(Role::RefreshToken);
         let in_body = place.and_then(|field| text(input?, field.at.name()));
@@ -253,7 +250,7 @@ impl One<'_> {
         Ok(subject)
     }
 
-    fn say(&self, said: &Said<'_>) -> Result<Value, LoginError> {
+    fn say(&self, said: &Said<'_>) -> Result<Body, LoginError> {
         self.scheme.say(said).ok_or_else(|| LoginError::internal("the scheme has no words for what happened"))
     }
 

@@ -255,7 +255,7 @@ fn respond(served: &Served, reply: LoginReply) -> Response<Full<Bytes>> {
     let LoginReply { status, body, authenticate, retry_after } = reply;
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let realm = served.service.scheme.name();
-    problem::json(&Answer { status, body: &body, authenticate, retry_after, realm })
+    problem::json(Answer { status, body, authenticate, retry_after, realm })
 }
 
 fn allowed(methods: &Methods) -> String {

@@ -2,6 +2,7 @@
 //!
 //! RFC 8259 leaves duplicate names to the reader, and readers differ; whoever checks one and acts on another is fooled.
 
+use serde::Serialize;
 use serde::de::{self, Deserialize, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 use std::fmt;
@@ -36,11 +37,18 @@ where
     Ok(value)
 }
 
+/// Bytes that most answers and claims fit in.
+pub(crate) const USUAL: usize = 768;
+
+/// A value as serde_json writes it.
+pub(crate) fn written(value: &Value) -> Vec<u8> {
+    let mut out = Vec::with_capacity(USUAL);
+    write(&mut out, value);
+    out
+}
+
 /// Writes a value, as serde_json does.
-///
-/// # Errors
-/// None in practice: a value is written to memory.
-pub(crate) fn write(out: &mut Vec<u8>, value: &Value) -> serde_json::Result<()> {
+pub(crate) fn write(out: &mut Vec<u8>, value: &Value) {
     match value {
         Value::String(text) => write_text(out, text),
         Value::Array(items) => {
@@ -49,10 +57,9 @@ pub(crate) fn write(out: &mut Vec<u8>, value: &Value) -> serde_json::Result<()> 
                 if number > 0 {
                     out.push(b',');
                 }
-                write(out, item)?;
+                write(out, item);
             }
             out.push(b']');
-            Ok(())
         }
         Value::Object(members) => {
             out.push(b'{');
@@ -60,28 +67,36 @@ pub(crate) fn write(out: &mut Vec<u8>, value: &Value) -> serde_json::Result<()> 
                 if number > 0 {
                     out.push(b',');
                 }
-                write_text(out, name)?;
+                write_text(out, name);
                 out.push(b':');
-                write(out, value)?;
+                write(out, value);
             }
             out.push(b'}');
-            Ok(())
         }
-        Value::Null | Value::Bool(_) | Value::Number(_) => serde_json::to_writer(out, value),
+        Value::Null | Value::Bool(_) | Value::Number(_) => by_serde(out, value),
     }
 }
 
 /// Writes a text. Most have nothing to escape, tokens among them, which are long: whether that is so is found without a
 /// branch for each byte, so for many at once, where serde_json looks at each.
-pub(crate) fn write_text(out: &mut Vec<u8>, text: &str) -> serde_json::Result<()> {
+pub(crate) fn write_text(out: &mut Vec<u8>, text: &str) {
     let special = |byte: &u8| u8::from(*byte < 0x20) | u8::from(*byte == b'"') | u8::from(*byte == b'\\');
     if text.as_bytes().iter().fold(0, |any, byte| any | special(byte)) != 0 {
-        return serde_json::to_writer(out, text);
+        return by_serde(out, text);
     }
     out.push(b'"');
     out.extend_from_slice(text.as_bytes());
     out.push(b'"');
-    Ok(())
+}
+
+/// Texts, numbers and words, of which serde_json can write each to memory.
+pub(crate) fn by_serde(out: &mut Vec<u8>, value: &(impl Serialize + ?Sized)) {
+    let length = out.len();
+    if serde_json::to_writer(&mut *out, value).is_err() {
+        // If it could not, half of it would be worse than nothing.
+        out.truncate(length);
+        out.extend_from_slice(b"null");
+    }
 }
 
 /// What is wrong with a document, and where.
@@ -286,7 +301,7 @@ mod tests {
         #[test]
         fn what_is_written_is_what_serde_json_writes(value in value()) {
             let mut out = Vec::new();
-            write(&mut out, &value).unwrap();
+            write(&mut out, &value);
             prop_assert_eq!(String::from_utf8(out).unwrap(), value.to_string());
         }
     }

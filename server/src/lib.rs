@@ -44,6 +44,7 @@
 pub mod accounts;
 pub mod admin;
 pub mod audit;
+mod body;
 pub mod cli;
 pub mod client;
 pub mod config;

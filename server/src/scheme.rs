@@ -5,6 +5,7 @@
 //! the store.
 
 use crate::accounts::{Account, Accounts};
+pub use crate::body::{Body, Members};
 use crate::client::Source;
 use crate::env::{Clock, Random, Timestamp, random_bytes};
 use crate::error::{LoginError, Why};
@@ -98,7 +99,7 @@ pub trait LoginScheme: Debug + Sized + Send + Sync + 'static {
     }
 
     /// The body of a success, or nothing for what the scheme has no words for.
-    fn say(&self, said: &Said<'_>) -> Option<Value>;
+    fn say(&self, said: &Said<'_>) -> Option<Body>;
 
     /// The answer to a refusal, for every step and also for malformed messages.
     fn refuse(&self, refusal: &Refusal<'_>) -> Refused;

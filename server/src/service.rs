@@ -1,6 +1,7 @@
 //! The object-safe twin of [`LoginScheme`], written once for all of them, and the tower service around it.
 
 use crate::audit::AuditEvent;
+use crate::body::Body;
 use crate::client::Source;
 use crate::engine::{self, Shared};
 use crate::error::{LoginError, Malformed};
@@ -26,7 +27,7 @@ pub(crate) trait ErasedScheme: TokenRules + Debug {
     fn read<'a>(&'a self, input: Value) -> Result<Box<dyn Reading + 'a>, LoginError>;
     fn look_up<'a>(&'a self, cx: &'a Cx<'a>, input: Value) -> BoxFuture<'a, Result<Subject, LoginError>>;
     fn welcome<'a>(&'a self, cx: &'a Cx<'a>, subject: &'a Subject) -> BoxFuture<'a, Result<(), LoginError>>;
-    fn say(&self, said: &Said<'_>) -> Option<Value>;
+    fn say(&self, said: &Said<'_>) -> Option<Body>;
     fn refuse(&self, refusal: &Refusal<'_>) -> Refused;
 }
 
@@ -100,7 +101,7 @@ impl<S: LoginScheme> ErasedScheme for S {
         Box::pin(LoginScheme::welcome(self, cx, subject))
     }
 
-    fn say(&self, said: &Said<'_>) -> Option<Value> {
+    fn say(&self, said: &Said<'_>) -> Option<Body> {
         LoginScheme::say(self, said)
     }
 
@@ -183,7 +184,7 @@ pub struct LoginReply {
     /// HTTP status.
     pub status: u16,
     /// JSON body.
-    pub body: Value,
+    pub body: Body,
     /// `WWW-Authenticate`, where the scheme has its own.
     pub authenticate: Option<&'static str>,
     /// Seconds for `Retry-After`.
@@ -206,7 +207,7 @@ impl SchemeService {
         let refusal = Refusal { why, step: operation.step, operation: &operation.name };
         //= common.form.failure-is-no-success
         let Refused { status, body, authenticate } = self.scheme.refuse(&refusal);
-        LoginReply { status, body, authenticate, retry_after: why.retry_after() }
+        LoginReply { status, body: body.into(), authenticate, retry_after: why.retry_after() }
     }
 
     /// What the scheme answers to this request.

@@ -1,5 +1,6 @@
 //! Answers as HTTP responses: one place decides their headers.
 
+use crate::body::Body;
 use crate::error::Why;
 use crate::json;
 use bytes::Bytes;
@@ -11,7 +12,7 @@ use serde_json::Value;
 #[derive(Debug)]
 pub(crate) struct Answer<'a> {
     pub(crate) status: StatusCode,
-    pub(crate) body: &'a Value,
+    pub(crate) body: Body,
     /// `WWW-Authenticate`, where it is not the usual one.
     pub(crate) authenticate: Option<&'static str>,
     pub(crate) retry_after: Option<u32>,
@@ -19,8 +20,8 @@ pub(crate) struct Answer<'a> {
 }
 
 /// The response to this answer.
-pub(crate) fn json(answer: &Answer<'_>) -> Response<Full<Bytes>> {
-    let mut response = bare(answer.status, written(answer.body));
+pub(crate) fn json(answer: Answer<'_>) -> Response<Full<Bytes>> {
+    let mut response = bare(answer.status, answer.body.into_bytes());
     let headers = response.headers_mut();
     if answer.status == StatusCode::UNAUTHORIZED {
         // RFC 9110 section 15.5.2: every 401 says how to do better.
@@ -50,7 +51,7 @@ pub(crate) fn kept(body: &Value, seconds: u32) -> Response<Full<Bytes>> {
 
 /// A JSON value that succeeded.
 pub(crate) fn value(body: &Value) -> Response<Full<Bytes>> {
-    bare(StatusCode::OK, written(body))
+    bare(StatusCode::OK, Bytes::from(json::written(body)))
 }
 
 /// An answer to `OPTIONS`.
@@ -91,21 +92,8 @@ pub(crate) fn plain(why: Why) -> Response<Full<Bytes>> {
 pub(crate) fn generic(status: StatusCode, text: &str) -> Response<Full<Bytes>> {
     // Both names of the text: whichever scheme's client got lost here finds the one it reads.
     let body = serde_json::json!({ "code": status.as_u16(), "message": text, "msg": text, "data": null });
-    bare(status, written(&body))
+    bare(status, Bytes::from(json::written(&body)))
 }
-
-/// A value's text.
-fn written(body: &Value) -> Bytes {
-    let mut text = Vec::with_capacity(USUAL);
-    match json::write(&mut text, body) {
-        Ok(()) => Bytes::from(text),
-        // Writing a value to memory does not fail; if it did, half of one would be worse than none.
-        Err(_) => Bytes::new(),
-    }
-}
-
-/// Bytes that most answers fit in.
-const USUAL: usize = 768;
 
 fn bare(status: StatusCode, body: Bytes) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(body));

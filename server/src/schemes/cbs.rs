@@ -5,8 +5,8 @@
 
 use crate::error::{Denied, LoginError, Why};
 use crate::scheme::{
-    Cx, Grants, LoginScheme, Never, Policy, Proven, Refusal, Refused, Renewal, Said, Step, Subject, Tokens,
-    Use,
+    Body, Cx, Grants, LoginScheme, Never, Policy, Proven, Refusal, Refused, Renewal, Said, Step, Subject,
+    Tokens, Use,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -141,7 +141,7 @@ impl LoginScheme for Cbs {
         }
     }
 
-    fn say(&self, said: &Said<'_>) -> Option<Value> {
+    fn say(&self, said: &Said<'_>) -> Option<Body> {
         match said {
             Said::LoggedIn { subject, tokens: Some(tokens) } => {
                 //= cbs.login.code
@@ -151,10 +151,12 @@ impl LoginScheme for Cbs {
                     //= cbs.login.redirect
                     body["redirect"] = redirect.clone();
                 }
-                Some(body)
+                Some(body.into())
             }
             //= cbs.slip.korean-model
-            Said::Renewed { tokens: None, .. } => Some(json!({ "result": { "code": 0, "desc": "Ok" } })),
+            Said::Renewed { tokens: None, .. } => {
+                Some(json!({ "result": { "code": 0, "desc": "Ok" } }).into())
+            }
             Said::Renewed { tokens: Some(tokens), .. } => {
                 //= cbs.refresh.access-token
                 //= cbs.refresh.refresh-token
@@ -171,10 +173,10 @@ impl LoginScheme for Cbs {
                 //= cbs.refresh.redirect
                 //= cbs.answer.told-by-code
                 //= cbs.answer.status
-                Some(json!({ "code": 0, "result": result }))
+                Some(json!({ "code": 0, "result": result }).into())
             }
             //= cbs.group.answer
-            Said::Own { .. } => Some(json!({ "result": { "code": 0, "desc": "Ok" }, "objects": [] })),
+            Said::Own { .. } => Some(json!({ "result": { "code": 0, "desc": "Ok" }, "objects": [] }).into()),
             _ => None,
         }
     }

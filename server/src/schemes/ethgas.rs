@@ -4,8 +4,8 @@
 
 use crate::error::{Denied, LoginError, Why};
 use crate::scheme::{
-    Cx, Grants, LoginScheme, Never, Policy, Proven, Refusal, Refused, Renewal, Said, Step, Subject, Tokens,
-    Use,
+    Body, Cx, Grants, LoginScheme, Members, Never, Policy, Proven, Refusal, Refused, Renewal, Said, Step,
+    Subject, Tokens, Use,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -126,36 +126,38 @@ impl LoginScheme for Ethgas {
         }
     }
 
-    fn say(&self, said: &Said<'_>) -> Option<Value> {
-        let data = match said {
+    fn say(&self, said: &Said<'_>) -> Option<Body> {
+        //= ethgas.answer.status
+        //= ethgas.answer.code
+        let answer = Members::new().whole("code", 200);
+        let answer = match said {
             Said::LoggedIn { tokens: Some(tokens), .. } | Said::Renewed { tokens: Some(tokens), .. } => {
                 //= ethgas.login.data
-                pair(tokens)
+                answer.object("data", |data| pair(data, tokens))
             }
             //= ethgas.logout.data
             //= ethgas.logout.logged-out
-            Said::LoggedOut => json!({ "loggedOut": true }),
+            Said::LoggedOut => answer.object("data", |data| data.flag("loggedOut", true)),
             Said::Own { subject } => {
+                let name = subject.attributes.get("username").unwrap_or(&Value::Null);
                 //= ethgas.info.data
-                json!({ "userId": subject.id, "username": subject.attributes.get("username") })
+                answer.object("data", |data| data.text("userId", &subject.id).value("username", name))
             }
             Said::Valid { caller } => {
                 //= ethgas.verify.data
                 //= ethgas.verify.valid
                 //= ethgas.verify.user-id
                 //= ethgas.verify.expires-at
-                json!({ "valid": true, "userId": caller.subject.id, "expiresAt": caller.ends.secs() })
+                answer.object("data", |data| {
+                    let data = data.whole("expiresAt", caller.ends.secs());
+                    data.text("userId", &caller.subject.id).flag("valid", true)
+                })
             }
             _ => return None,
         };
-        //= ethgas.answer.status
-        //= ethgas.answer.code
         //= ethgas.answer.message
         //= ethgas.answer.message-text
-        let mut answer = json!({ "code": 200, "message": "OK" });
-        // Put in: the macro would copy it.
-        answer["data"] = data;
-        Some(answer)
+        Some(answer.text("message", "OK").into())
     }
 
     fn refuse(&self, refusal: &Refusal<'_>) -> Refused {
@@ -187,11 +189,14 @@ impl LoginScheme for Ethgas {
     }
 }
 
-fn pair(tokens: &Tokens) -> Value {
-    let refresh = tokens.refresh.as_ref().map(|refresh| refresh.token.as_str());
+fn pair(data: Members, tokens: &Tokens) -> Members {
     //= ethgas.login.access-token
     //= ethgas.login.refresh-token
     //= ethgas.login.expires-in
     //= ethgas.login.distinct-kinds
-    json!({ "accessToken": tokens.access, "refreshToken": refresh, "expiresIn": tokens.lifetime })
+    let data = data.text("accessToken", &tokens.access).whole("expiresIn", tokens.lifetime);
+    match &tokens.refresh {
+        Some(refresh) => data.text("refreshToken", &refresh.token),
+        None => data,
+    }
 }

@@ -5,11 +5,12 @@
 
 use crate::error::{Denied, Fault, LoginError, Malformed, Why};
 use crate::scheme::{
-    Cx, Grants, LoginScheme, Never, Policy, Proven, Refusal, Refused, Renewal, Said, Step, Subject, Tokens,
+    Body, Cx, Grants, LoginScheme, Members, Never, Policy, Proven, Refusal, Refused, Renewal, Said, Step,
+    Subject, Tokens,
 };
 use crate::token::From;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, json};
 
 /// `[scheme.nftrainbow]`
 #[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
@@ -114,7 +115,7 @@ impl LoginScheme for Nftrainbow {
         }
     }
 
-    fn say(&self, said: &Said<'_>) -> Option<Value> {
+    fn say(&self, said: &Said<'_>) -> Option<Body> {
         match said {
             Said::LoggedIn { tokens: Some(tokens), .. } | Said::Renewed { tokens: Some(tokens), .. } => {
                 //= nftrainbow.answer.status
@@ -124,10 +125,10 @@ impl LoginScheme for Nftrainbow {
                 //= nftrainbow.answer.bare
                 //= nftrainbow.answer.member-order
                 //= nftrainbow.token.jwt
-                Some(json!({ "expire": expire(tokens)?, "token": tokens.access }))
+                Some(Members::new().text("expire", &expire(tokens)?).text("token", &tokens.access).into())
             }
             //= nftrainbow.contracts.answer
-            Said::Own { .. } => Some(json!({ "count": 0, "items": [] })),
+            Said::Own { .. } => Some(json!({ "count": 0, "items": [] }).into()),
             _ => None,
         }
     }

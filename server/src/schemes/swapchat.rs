@@ -5,13 +5,13 @@
 
 use crate::error::{Denied, LoginError, Malformed, Why};
 use crate::scheme::{
-    Answered, Ask, Cx, Grants, LoginScheme, Never, Policy, Proven, Refusal, Refused, Renewal, Said, Step,
-    Subject,
+    Answered, Ask, Body, Cx, Grants, LoginScheme, Members, Never, Policy, Proven, Refusal, Refused, Renewal,
+    Said, Step, Subject,
 };
 use crate::token::From;
 use crate::wallet::eip191::{self, Address};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
 /// `[scheme.swapchat]`
@@ -150,29 +150,27 @@ impl LoginScheme for Swapchat {
         Ok(Subject { id: user_id, attributes }.into())
     }
 
-    fn say(&self, said: &Said<'_>) -> Option<Value> {
-        let (msg, data) = match said {
+    fn say(&self, said: &Said<'_>) -> Option<Body> {
+        //= swapchat.answer.status
+        //= swapchat.answer.code
+        let answer = Members::new().whole("code", 0);
+        let (answer, msg) = match said {
             //= swapchat.secret.message-text
-            Said::Asked { challenge } => ("Here's your login random secret.", json!(challenge)),
+            Said::Asked { challenge } => (answer.text("data", challenge), "Here's your login random secret."),
             Said::LoggedIn { tokens: Some(tokens), .. } | Said::Renewed { tokens: Some(tokens), .. } => {
                 //= swapchat.login.message-text
                 //= swapchat.login.data
                 //= swapchat.login.access-token
                 //= swapchat.refresh.data
                 //= swapchat.refresh.access-token
-                ("Here's your JWT.", json!({ "access_token": tokens.access }))
+                (answer.object("data", |data| data.text("access_token", &tokens.access)), "Here's your JWT.")
             }
             //= swapchat.rooms.answer
-            Said::Own { .. } => ("Here are your rooms.", json!([])),
+            Said::Own { .. } => (answer.value("data", &json!([])), "Here are your rooms."),
             _ => return None,
         };
-        //= swapchat.answer.status
-        //= swapchat.answer.code
         //= swapchat.answer.msg
-        let mut answer = json!({ "code": 0, "msg": msg });
-        // Put in: the macro would copy it.
-        answer["data"] = data;
-        Some(answer)
+        Some(answer.text("msg", msg).into())
     }
 
     fn refuse(&self, refusal: &Refusal<'_>) -> Refused {

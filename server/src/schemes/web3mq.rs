@@ -5,7 +5,7 @@
 
 use crate::error::{Denied, LoginError, Malformed, Why};
 use crate::scheme::{
-    Cx, Grants, LoginScheme, Never, Proven, Refusal, Refused, Registration, Said, Step, Subject, Use,
+    Body, Cx, Grants, LoginScheme, Never, Proven, Refusal, Refused, Registration, Said, Step, Subject, Use,
 };
 use crate::wallet::ed25519;
 use crate::wallet::eip191::{self, Address};
@@ -190,7 +190,7 @@ impl LoginScheme for Web3mq {
         cx.registered_by(&owner(address.ok_or_else(unknown)?)).await?.ok_or_else(unknown)
     }
 
-    fn say(&self, said: &Said<'_>) -> Option<Value> {
+    fn say(&self, said: &Said<'_>) -> Option<Body> {
         let data = match said {
             Said::LoggedIn { subject, .. } => {
                 let fact = |name: &str| subject.attributes.get(name);
@@ -221,7 +221,7 @@ impl LoginScheme for Web3mq {
         let mut answer = json!({ "code": 0, "msg": "ok" });
         // Put in: the macro would copy it.
         answer["data"] = data;
-        Some(answer)
+        Some(answer.into())
     }
 
     fn refuse(&self, refusal: &Refusal<'_>) -> Refused {

@@ -254,48 +254,42 @@ impl<'a> Written<'a> {
     }
 
     /// As one JSON object.
-    ///
-    /// # Errors
-    /// None in practice: it is written to memory.
-    pub(super) fn json(&self) -> serde_json::Result<Vec<u8>> {
+    pub(super) fn json(&self) -> Vec<u8> {
         // Each of the others with the place of ours that it stands before.
         let before = |name: &str| RESERVED.partition_point(|own| *own < name);
         let mut others = self.others.iter().map(|(name, word)| (before(name), name, word)).peekable();
-        let mut out = Vec::with_capacity(USUAL);
+        let mut out = Vec::with_capacity(json::USUAL);
         let next = |out: &mut Vec<u8>| out.push(if out.is_empty() { b'{' } else { b',' });
         for (place, own) in self.own.iter().map(Some).chain([None]).enumerate() {
             while let Some((_, name, word)) = others.next_if(|(before, ..)| *before <= place) {
                 next(&mut out);
-                json::write_text(&mut out, name)?;
+                json::write_text(&mut out, name);
                 out.push(b':');
-                word.write(&mut out)?;
+                word.write(&mut out);
             }
             if let (Some(Some(word)), Some(member)) = (own, MEMBERS.get(place)) {
                 next(&mut out);
                 out.extend_from_slice(member.as_bytes());
-                word.write(&mut out)?;
+                word.write(&mut out);
             }
         }
         if out.is_empty() {
             out.push(b'{');
         }
         out.push(b'}');
-        Ok(out)
+        out
     }
 }
 
 impl Word<'_> {
-    fn write(&self, out: &mut Vec<u8>) -> serde_json::Result<()> {
+    fn write(&self, out: &mut Vec<u8>) {
         match self {
             Word::Text(text) => json::write_text(out, text),
-            Word::Whole(number) => serde_json::to_writer(out, number),
+            Word::Whole(number) => json::by_serde(out, number),
             Word::Value(value) => json::write(out, value),
         }
     }
 }
-
-/// Bytes that the claims of most tokens fit in.
-const USUAL: usize = 512;
 
 #[cfg(test)]
 mod tests {
@@ -332,8 +326,8 @@ mod tests {
         ] {
             written.set_named(name, word);
         }
-        assert_eq!(written.json().unwrap(), br#"{"a":[1],"exp":2,"sub":"ours","z":""}"#);
-        assert_eq!(Written::new(&Map::new()).json().unwrap(), b"{}");
+        assert_eq!(written.json(), br#"{"a":[1],"exp":2,"sub":"ours","z":""}"#);
+        assert_eq!(Written::new(&Map::new()).json(), b"{}");
     }
 
     #[test]

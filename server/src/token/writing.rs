@@ -39,7 +39,7 @@ impl Issuer {
         //= common.token.fresh-times
         claims.set(Own::Iat, Word::Whole(issued));
         claims.set(Own::Exp, Word::Whole(issued + lifetime));
-        let token = jwt::encode(&self.keys.now().writer_of(&family.kid), &payload(claims)?)?;
+        let token = jwt::encode(&self.keys.now().writer_of(&family.kid), &claims.json())?;
         tokens.refresh = Some(RefreshToken { token, lifetime });
         Ok(tokens)
     }
@@ -87,7 +87,7 @@ impl Issuer {
         };
         claims.set(Own::Exp, Word::Whole(exp));
         claims.set_named(policy.ends, Word::Whole(ends));
-        let payload = payload(claims)?;
+        let payload = claims.json();
         let keys = self.keys.now();
         let writer = kid.map_or_else(|| keys.writer(), |kid| keys.writer_of(kid));
         let access = jwt::encode(&writer, &payload)?;
@@ -146,10 +146,6 @@ impl<'a> Identity<'a> {
             }
         }
     }
-}
-
-fn payload(claims: Written<'_>) -> Result<Vec<u8>, LoginError> {
-    claims.json().map_err(|error| LoginError::internal(error.to_string()))
 }
 
 /// Seconds a token lasts that must not outlive its session.

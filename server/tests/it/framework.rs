@@ -6,7 +6,7 @@ use countersign_server::env::{Clock, MovableClock, SystemRandom, Timestamp};
 use countersign_server::error::LoginError;
 use countersign_server::password::{Cost, Passwords};
 use countersign_server::scheme::{
-    Cx, Grants, LoginScheme, Never, Policy, Proven, Refusal, Refused, Renewal, Said, Step, Subject,
+    Body, Cx, Grants, LoginScheme, Never, Policy, Proven, Refusal, Refused, Renewal, Said, Step, Subject,
 };
 use countersign_server::schemes::{Ethgas, EthgasSettings, Settings};
 use countersign_server::store::{BoxFuture, Key, MemoryStore, Put, Store, StoreError};
@@ -51,7 +51,7 @@ impl<const PANICS: bool> LoginScheme for Odd<PANICS> {
         Ok(Subject { id: "x".into(), attributes: serde_json::Map::new() }.into())
     }
 
-    fn say(&self, _: &Said<'_>) -> Option<Value> {
+    fn say(&self, _: &Said<'_>) -> Option<Body> {
         None
     }
 

@@ -21,8 +21,6 @@ pub(super) fn requests(run: &Run) -> Result<Vec<Figure>, String> {
         from: "no `schemathesis` on PATH: `pip install schemathesis`".to_owned(),
     };
     let Some(version) = version() else { return Ok(vec![figure]) };
-    // Before anything is timed.
-    let harness = crate::cargo::build(&run.root, "countersign", &[])?;
     let admin = free_address()?;
     let config = format!("[admin]\nlisten = \"{admin}\"\n");
     let home = Home::new(&run.server, &config)?.on_cores(&run.cores);
@@ -43,7 +41,8 @@ pub(super) fn requests(run: &Run) -> Result<Vec<Figure>, String> {
             .collect();
         // It ends with 1 where it finds something.
         let their = per_second(admin, &mut peer, &[0, 1])?;
-        let mut own = bare::on_cores(run, &run.cores, &harness);
+        // This program is the harness, too, built as it is installed.
+        let mut own = bare::on_cores(run, &run.cores, &run.own);
         own.current_dir(&run.root).args(["conformance", "--url", server.url()]);
         let our = per_second(admin, &mut [own], &[0])?;
         figure.rounds.push(our / their);
