@@ -4,6 +4,7 @@ mod chain;
 mod company;
 mod neighbours;
 mod places;
+mod unspent;
 mod used_up;
 
 use super::flow::{first_sink, has_sink, refreshable};
@@ -31,6 +32,7 @@ pub(super) fn add(checks: &mut Checks<'_>) {
     neighbours::add(checks);
     company::add(checks);
     places::add(checks);
+    unspent::add(checks);
 }
 
 fn taken(checks: &mut Checks<'_>) {

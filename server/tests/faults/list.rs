@@ -42,6 +42,8 @@ mod robustness;
 mod sessions;
 #[path = "list/sidelong.rs"]
 mod sidelong;
+#[path = "list/spent.rs"]
+mod spent;
 #[path = "list/time.rs"]
 mod time;
 #[path = "list/timing.rs"]
@@ -81,6 +83,7 @@ pub(crate) fn all() -> Vec<Fault> {
         faults.extend(keys::of(scheme));
         faults.extend(addresses::of(scheme));
         faults.extend(sidelong::of(scheme));
+        faults.extend(spent::of(scheme));
     }
     faults
 }
