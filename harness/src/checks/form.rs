@@ -6,6 +6,7 @@ mod accept;
 mod along;
 mod answers;
 mod bodies;
+mod bytes;
 mod flagged;
 mod members;
 mod paths;
@@ -41,6 +42,7 @@ pub(super) fn add(checks: &mut Checks<'_>) {
     paths::add(checks);
     flagged::add(checks);
     strict::add(checks);
+    bytes::add(checks);
     answers::redirects(checks);
 }
 

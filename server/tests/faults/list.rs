@@ -28,6 +28,8 @@ mod keys;
 mod letters;
 #[path = "list/marked.rs"]
 mod marked;
+#[path = "list/mended.rs"]
+mod mended;
 #[path = "list/neighbours.rs"]
 mod neighbours;
 #[path = "list/proof.rs"]
@@ -84,6 +86,7 @@ pub(crate) fn all() -> Vec<Fault> {
         faults.extend(addresses::of(scheme));
         faults.extend(sidelong::of(scheme));
         faults.extend(spent::of(scheme));
+        faults.extend(mended::of(scheme));
     }
     faults
 }

@@ -104,6 +104,70 @@ pub(super) fn add(checks: &mut Checks<'_>) {
             },
         )
         .family("signature", 2);
+    for (sentence, level, others) in [
+        (
+            "an address in characters that only look like hex is refused",
+            Level::Should,
+            looking_alike as Others,
+        ),
+        // Some servers trim what they are sent, and nobody gains by it.
+        ("an address with white space around it is refused", Level::May, spaced),
+    ] {
+        checks
+            .add(Group::Proof, sentence, &["common.proof.malformed-address"], move |cx| {
+                let actor = cx.actor()?;
+                for (what, odd) in others(&actor.wallet) {
+                    let mut odd_one = actor.clone();
+                    odd_one.address = odd;
+                    let challenge = match cx.step(Step::Challenge) {
+                        Ok(operation) => {
+                            let answer = cx.ask_challenge(operation, &odd_one)?;
+                            let given = answer.text(Role::Challenge).filter(|_| answer.accepted());
+                            Some(given.map_or_else(|| cx.challenge(&actor), Ok)?)
+                        }
+                        Err(_) => None,
+                    };
+                    let mut attempt = cx.attempt_with(&odd_one, challenge);
+                    // Not everything can stand in a header that repeats it.
+                    attempt.optional = false;
+                    let answer = cx.send_attempt(&attempt)?;
+                    cx.must_refuse(&answer, &format!("logged a wallet in with its address {what}"))?;
+                }
+                Ok(())
+            })
+            .at_most(level)
+            .family("signature", 2);
+    }
+}
+
+/// Ways to write an address that are none, in words and as text.
+type Others = fn(&Wallet) -> Vec<(&'static str, String)>;
+
+fn looking_alike(wallet: &Wallet) -> Vec<(&'static str, String)> {
+    let address = wallet.lower_address();
+    let digits = address.trim_start_matches("0x");
+    let wide = |c: char| char::from_u32(u32::from(c) + 0xfee0).unwrap_or(c);
+    // Digits of another script, which some languages read as numbers.
+    let arabic = |c: char| c.to_digit(10).and_then(|digit| char::from_u32(0x660 + digit)).unwrap_or(c);
+    vec![
+        ("in full-width characters", format!("0x{}", digits.chars().map(wide).collect::<String>())),
+        ("in Arabic digits", format!("0x{}", digits.chars().map(arabic).collect::<String>())),
+        ("and NUL behind it", format!("{address}\0")),
+        ("and NUL and more behind it", format!("{address}\u{0}x")),
+        ("with an invisible character in it", format!("{}\u{200b}{}", &address[..10], &address[10..])),
+        ("and more digits behind it", format!("{address}00")),
+        ("and zeros before its digits", format!("0x{}{digits}", "0".repeat(24))),
+    ]
+}
+
+fn spaced(wallet: &Wallet) -> Vec<(&'static str, String)> {
+    let address = wallet.lower_address();
+    vec![
+        ("and a line feed behind it", format!("{address}\n")),
+        ("and a space behind it", format!("{address} ")),
+        ("and a space before it", format!(" {address}")),
+        ("and a tab behind it", format!("{address}\t")),
+    ]
 }
 
 /// A wallet that is written differently is no other account.
