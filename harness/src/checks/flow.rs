@@ -1,6 +1,7 @@
 //! The documented way works, from the login to the logout.
 
 pub(super) mod identity;
+mod safely;
 mod sessions;
 
 use crate::check::{Checks, Group};
@@ -156,6 +157,7 @@ pub(super) fn add(checks: &mut Checks<'_>) {
     if scheme.step(Step::Logout).is_some() {
         logout(checks);
     }
+    safely::add(checks);
     sessions::add(checks);
     if let Some(lookup) = scheme.step(Step::Lookup) {
         let rests_on = grounds(&["common.flow.lookup-follows-login"], Some(lookup));

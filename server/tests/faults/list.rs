@@ -40,6 +40,8 @@ mod refused;
 mod replay;
 #[path = "list/robustness.rs"]
 mod robustness;
+#[path = "list/safely.rs"]
+mod safely;
 #[path = "list/sessions.rs"]
 mod sessions;
 #[path = "list/sidelong.rs"]
@@ -87,6 +89,7 @@ pub(crate) fn all() -> Vec<Fault> {
         faults.extend(sidelong::of(scheme));
         faults.extend(spent::of(scheme));
         faults.extend(mended::of(scheme));
+        faults.extend(safely::of(scheme));
     }
     faults
 }
