@@ -37,12 +37,26 @@ pub enum Oddity {
     Plain,
     /// Nothing about a body, and none. Legal (RFC 9112 section 6.3).
     NoLength,
+    /// Neither, and no answer is waited for beyond its head.
+    HeadOnly,
     /// Content-Length beside Transfer-Encoding (RFC 9112 section 6.1).
     TwoFramings,
     /// Content-Length and a body of that length beside Transfer-Encoding, without any chunk (RFC 9112 section 6.3).
     LengthRules,
     /// Two Content-Length headers that differ (RFC 9112 section 6.3).
     TwoLengths,
+    /// A Content-Length with a sign, which is no digit (RFC 9110 section 8.6).
+    SignedLength,
+    /// A Content-Length in hex behind 0x (RFC 9110 section 8.6).
+    HexLength,
+    /// One Content-Length that lists two lengths which differ (RFC 9112 section 6.3).
+    ListedLengths,
+    /// A chunk whose size has a sign (RFC 9112 section 7.1).
+    SignedChunk,
+    /// A chunk whose size stands behind 0x (RFC 9112 section 7.1).
+    PrefixedChunk,
+    /// A chunk whose size has an underscore between its digits (RFC 9112 section 7.1).
+    SpacedChunk,
     /// No Host (RFC 9112 section 3.2).
     NoHost,
     /// Lines that end in LF alone (RFC 9112 section 2.2).
@@ -83,7 +97,22 @@ pub fn write(request: &WireRequest, authority: &str, prefix: &str, oddity: Oddit
             headers.push(("content-length".to_owned(), body.len().to_string()));
             headers.push(("content-length".to_owned(), (body.len() + 1).to_string()));
         }
-        Oddity::NoLength => content.clear(),
+        Oddity::SignedLength => headers.push(("content-length".to_owned(), format!("+{}", body.len()))),
+        Oddity::HexLength => headers.push(("content-length".to_owned(), format!("0x{:x}", body.len()))),
+        Oddity::ListedLengths => {
+            let lengths = format!("{}, {}", body.len(), body.len() + 1);
+            headers.push(("content-length".to_owned(), lengths));
+        }
+        Oddity::SignedChunk | Oddity::PrefixedChunk | Oddity::SpacedChunk => {
+            headers.push(("transfer-encoding".to_owned(), "chunked".to_owned()));
+            let size = match oddity {
+                Oddity::SignedChunk => format!("+{:x}", body.len()),
+                Oddity::PrefixedChunk => format!("0x{:x}", body.len()),
+                _ => format!("0_{:x}", body.len()),
+            };
+            content = [size.as_bytes(), b"\r\n", &body, b"\r\n0\r\n\r\n"].concat();
+        }
+        Oddity::NoLength | Oddity::HeadOnly => content.clear(),
         _ => headers.push(("content-length".to_owned(), body.len().to_string())),
     }
     if oddity == Oddity::Expect {
@@ -382,6 +411,12 @@ mod tests {
         assert!(!text(Oddity::NoHost).contains("host"));
         assert!(!text(Oddity::BareLineFeed).contains('\r'));
         assert!(text(Oddity::TwoFramings).ends_with("2\r\n{}\r\n0\r\n\r\n"));
+        assert!(text(Oddity::SignedLength).contains("content-length: +2\r\n"));
+        assert!(text(Oddity::HexLength).contains("content-length: 0x2\r\n"));
+        assert!(text(Oddity::ListedLengths).contains("content-length: 2, 3\r\n"));
+        assert!(text(Oddity::SignedChunk).ends_with("\r\n\r\n+2\r\n{}\r\n0\r\n\r\n"));
+        assert!(text(Oddity::PrefixedChunk).ends_with("\r\n\r\n0x2\r\n{}\r\n0\r\n\r\n"));
+        assert!(text(Oddity::SpacedChunk).ends_with("\r\n\r\n0_2\r\n{}\r\n0\r\n\r\n"));
         assert_eq!(text(Oddity::TwoLengths).matches("content-length").count(), 2);
         assert!(text(Oddity::SpaceBeforeColon).contains("content-type : "));
         assert_eq!(write(&request(), "h:1", "", Oddity::Segments).pieces.len(), 3);

@@ -1,6 +1,7 @@
 //! What HTTP allows must work, and what it forbids had better not.
 
 mod beside;
+mod heads;
 mod names;
 mod queries;
 mod reuse;
@@ -19,6 +20,7 @@ use std::time::Duration;
 /// Adds the checks of this group.
 pub(super) fn add(checks: &mut Checks<'_>) {
     queries::add(checks);
+    heads::add(checks);
     if checks.scheme.step(Step::Login).is_none_or(|login| login.request.schema.is_none()) {
         return;
     }
@@ -65,6 +67,7 @@ pub(super) fn add(checks: &mut Checks<'_>) {
         )
         // Some widely used libraries leave them on.
         .at_most(Level::May);
+    numbers(checks);
     for (sentence, clause, oddity, did) in [
         (
             "two framings of one body are refused",
@@ -106,6 +109,32 @@ pub(super) fn add(checks: &mut Checks<'_>) {
         checks
             .needing(Need::PlainHttp)
             .add(Group::Robustness, sentence, &[clause], move |cx| forbidden(cx, oddity, did));
+    }
+}
+
+/// Lengths that only lenient readers take for numbers, and that the next reader takes for another one or none.
+fn numbers(checks: &mut Checks<'_>) {
+    let lengths = [
+        (Oddity::SignedLength, "sent a right login with a plus sign before its Content-Length"),
+        (Oddity::HexLength, "sent a right login with its Content-Length in hex behind 0x"),
+        (Oddity::ListedLengths, "sent a right login with two lengths that differ in one Content-Length"),
+    ];
+    let chunks = [
+        (Oddity::SignedChunk, "sent a right login in a chunk with a plus sign before its size"),
+        (Oddity::PrefixedChunk, "sent a right login in a chunk with 0x before its size"),
+        (Oddity::SpacedChunk, "sent a right login in a chunk with an underscore in its size"),
+    ];
+    for (sentence, list, level) in [
+        ("a content length that is no plain number is refused", lengths, Level::Should),
+        // Development servers whose language reads such numbers take them, and close the connection behind the answer.
+        ("a chunk whose size is no plain number is refused", chunks, Level::May),
+    ] {
+        checks
+            .needing(Need::PlainHttp)
+            .add(Group::Robustness, sentence, &["common.robustness.plain-lengths"], move |cx| {
+                list.iter().try_for_each(|(oddity, did)| forbidden(cx, *oddity, did))
+            })
+            .at_most(level);
     }
 }
 

@@ -21,6 +21,8 @@ pub(crate) enum Entry {
     Open,
     /// It is answered with HTTP 400 and closed.
     Refused,
+    /// It is answered with these bytes and closed.
+    Said(&'static [u8]),
 }
 
 impl Opening {
@@ -101,8 +103,13 @@ pub(crate) async fn admit(
     look: impl FnOnce(&mut Opening) -> Entry,
 ) -> io::Result<Option<Admitted>> {
     let mut opening = Opening::read(&mut stream).await?;
-    if look(&mut opening) == Entry::Refused || opening.is_doubtful() {
-        let answer = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+    let refusal: &[u8] = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+    let answer = match look(&mut opening) {
+        Entry::Said(answer) => Some(answer),
+        Entry::Refused => Some(refusal),
+        Entry::Open => opening.is_doubtful().then_some(refusal),
+    };
+    if let Some(answer) = answer {
         stream.write_all(answer).await?;
         stream.shutdown().await?;
         // Closing over unread bytes would take the answer back.

@@ -147,7 +147,7 @@ const STRICT: [Reading; 6] = [
 ];
 
 /// Servers that make sense of what is not legal.
-const LENIENT: [Reading; 6] = [
+const LENIENT: [Reading; 13] = [
     (
         "takes the second framing",
         "Content-Length is dropped where there is Transfer-Encoding",
@@ -179,6 +179,48 @@ const LENIENT: [Reading; 6] = [
                 !(is(line, "content-length") && before.iter().any(|other| is(other, "content-length")))
             });
             Entry::Open
+        },
+    ),
+    (
+        "takes a sign for a part of a length",
+        "a plus sign before a Content-Length is dropped",
+        LENGTH,
+        |opening| rewrite_length(opening, |length| length.strip_prefix('+').map(str::to_owned)),
+    ),
+    ("reads lengths in hex", "a Content-Length behind 0x is read in hex", LENGTH, |opening| {
+        rewrite_length(opening, |length| {
+            let length = usize::from_str_radix(length.strip_prefix("0x")?, 16).ok()?;
+            Some(length.to_string())
+        })
+    }),
+    (
+        "takes the first of listed lengths",
+        "of two lengths in one Content-Length the second is dropped",
+        LENGTH,
+        |opening| rewrite_length(opening, |length| Some(length.split_once(',')?.0.to_owned())),
+    ),
+    (
+        "takes a sign for a part of a chunk's size",
+        "a plus sign before the size of a chunk is dropped",
+        CHUNK,
+        |opening| cut_size(opening, b"+"),
+    ),
+    ("reads 0x before a chunk's size", "a size of a chunk may stand behind 0x", CHUNK, |opening| {
+        cut_size(opening, b"0x")
+    }),
+    (
+        "reads digits with underscores",
+        "the size of a chunk may have underscores between its digits",
+        CHUNK,
+        |opening| cut_size(opening, b"0_"),
+    ),
+    (
+        "heads have bodies",
+        "what is asked by HEAD is answered with a page",
+        "an answer to head has no content",
+        |opening| {
+            let by_head = opening.lines.first().is_some_and(|line| line.starts_with(b"HEAD "));
+            if by_head { Entry::Said(PAGE) } else { Entry::Open }
         },
     ),
     (
@@ -223,6 +265,30 @@ const LENIENT: [Reading; 6] = [
         },
     ),
 ];
+
+/// A page where nothing but a head should be.
+const PAGE: &[u8] =
+    b"HTTP/1.1 404 Not Found\r\ncontent-type: text/plain\r\ncontent-length: 9\r\nconnection: close\r\n\r\nnot there";
+/// What those faults trip that read a length which is no number.
+const LENGTH: &str = "a content length that is no plain number is refused";
+/// What those faults trip that read a chunk's size which is no number.
+const CHUNK: &str = "a chunk whose size is no plain number is refused";
+
+fn rewrite_length(opening: &mut Opening, read: fn(&str) -> Option<String>) -> Entry {
+    let Some(length) = opening.field("content-length").and_then(|length| read(&length)) else {
+        return Entry::Open;
+    };
+    let fields: Vec<String> = opening.fields().filter(|line| !is(line, "content-length")).collect();
+    opening.set_fields(fields.into_iter().chain([format!("content-length: {length}")]));
+    Entry::Open
+}
+
+fn cut_size(opening: &mut Opening, what: &[u8]) -> Entry {
+    if opening.field("transfer-encoding").is_some() && opening.rest.starts_with(what) {
+        opening.rest.drain(..what.len());
+    }
+    Entry::Open
+}
 
 const fn refuse_if(wrong: bool) -> Entry {
     if wrong { Entry::Refused } else { Entry::Open }
