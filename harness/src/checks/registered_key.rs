@@ -4,6 +4,7 @@ mod beside;
 mod brought;
 mod cased;
 mod curve;
+mod lengthy;
 mod methods;
 
 use crate::actor::Actor;
@@ -28,6 +29,7 @@ pub(super) fn add(checks: &mut Checks<'_>) {
     brought::add(checks, operation);
     beside::add(checks, operation);
     cased::add(checks);
+    lengthy::add(checks);
     methods::add(checks, operation);
     accounts(checks);
 }

@@ -15,7 +15,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 type Make = fn(&'static Scheme) -> Bend;
 
 pub(super) fn of(scheme: &'static Scheme) -> Vec<Fault> {
-    let all: [(&str, &str, &str, &str, Make); 9] = [
+    let all: [(&str, &str, &str, &str, Make); 11] = [
         (
             "bodies are read one at a time",
             "whoever sends a body slowly keeps all others waiting",
@@ -69,6 +69,20 @@ pub(super) fn of(scheme: &'static Scheme) -> Vec<Fault> {
             "proof",
             "names that differ in letter case are two accounts or one is refused",
             names_folded,
+        ),
+        (
+            "names are cut",
+            "of two names that share 128 characters the later one replaces the earlier",
+            "proof",
+            "long names that are almost alike are two accounts or one is refused",
+            |of| names_kept(of, |name| name.chars().take(128).collect()),
+        ),
+        (
+            "ends of names are compared",
+            "of two names that end in the same 128 characters the later one replaces the earlier",
+            "proof",
+            "long names that are almost alike are two accounts or one is refused",
+            |of| names_kept(of, |name| name.chars().rev().take(128).collect()),
         ),
         (
             "whoever asks for a name meanwhile has it too",
@@ -207,7 +221,12 @@ fn freed_by_the_next(of: &'static Scheme) -> Bend {
 }
 
 fn names_folded(of: &'static Scheme) -> Bend {
-    let note = |name: &str| format!("owner of {}", name.to_lowercase());
+    names_kept(of, str::to_lowercase)
+}
+
+/// Of two names that are kept alike only the one that was let in last is known.
+fn names_kept(of: &'static Scheme, kept: fn(&str) -> String) -> Bend {
+    let note = move |name: &str| format!("owner of {}", kept(name));
     Bend {
         after: Some(Box::new(move |seen, resp| {
             let name = seen
