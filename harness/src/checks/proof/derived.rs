@@ -164,6 +164,7 @@ pub(super) fn add(checks: &mut Checks<'_>) {
             split_elsewhere,
         )
         .family("derived", 1);
+    other_kinds(checks);
     let bound: Vec<Place> = checks.scheme.proof.binds.clone();
     for place in bound {
         let sentence = format!(
@@ -194,6 +195,7 @@ pub(super) fn add(checks: &mut Checks<'_>) {
                 ];
                 if matches!(role, Some(Role::Identifier | Role::PublicKey)) {
                     others.push(("a value with another middle", middle(&right)));
+                    others.push(("a value with another beginning", beginning(&right)));
                 }
                 // What another account really uses, which a look at known values alone would let pass.
                 let neighbour = cx.other_actor()?;
@@ -241,6 +243,42 @@ pub(super) fn add(checks: &mut Checks<'_>) {
                 Ok(())
             })
             .family("derived", 1);
+    }
+}
+
+/// Words that the document fixes have no other value, not even where everything is computed and signed with it.
+fn other_kinds(checks: &mut Checks<'_>) {
+    let Some(login) = checks.scheme.step(Step::Login) else { return };
+    let schema = login.request.schema.as_ref().and_then(|file| checks.scheme.schema(file));
+    let fixed = |place: &Place| match (schema, place) {
+        (Some(schema), Place::Body(pointer)) => {
+            let member = schema.value.pointer(&format!("/properties{pointer}"));
+            member.is_some_and(|member| member.get("const").or_else(|| member.get("enum")).is_some())
+        }
+        _ => false,
+    };
+    let places: Vec<Place> = checks.scheme.proof.binds.iter().filter(|place| fixed(place)).cloned().collect();
+    for place in places {
+        let anchor = format!("{}.request:{place}", login.name);
+        let word = place.name().to_ascii_lowercase().replace('_', " ");
+        checks
+            .add(
+                Group::Proof,
+                &format!("a login with an unknown {word} is refused although it is signed"),
+                &[anchor],
+                move |cx| {
+                    let kind = format!("x{}", cx.random_hex(3));
+                    let did =
+                        format!("logged in with `{kind}` as {place}, computed and signed as it was sent");
+                    refuse(cx, &did, |_, attempt| {
+                        attempt.before.push((place.clone(), json!(kind)));
+                        // Headers that repeat it would name another kind.
+                        attempt.optional = false;
+                    })
+                },
+            )
+            .at_most(Level::Should)
+            .family("derived", 2);
     }
 }
 
@@ -338,8 +376,17 @@ fn alike(right: &str) -> [(&'static str, Value); 5] {
 
 /// A text that differs in the middle.
 fn middle(right: &Value) -> Value {
+    other_at(right, right.as_str().unwrap_or_default().chars().count() / 2)
+}
+
+/// A text that differs in its first character.
+fn beginning(right: &Value) -> Value {
+    other_at(right, 0)
+}
+
+/// A text that differs in this character.
+fn other_at(right: &Value, at: usize) -> Value {
     let mut characters: Vec<char> = right.as_str().unwrap_or_default().chars().collect();
-    let at = characters.len() / 2;
     if let Some(character) = characters.get_mut(at) {
         *character = if *character == '0' { '1' } else { '0' };
     }

@@ -383,6 +383,7 @@ fn texts(scheme: &Scheme, list: &mut List) {
     for place in &scheme.proof.binds {
         let words = place.name().to_ascii_lowercase().replace('_', " ");
         derived.push(format!("{words} that does not belong to the computed value is refused"));
+        derived.push(format!("a login with an unknown {words} is refused although it is signed"));
     }
     // One fault for each, so that no check hides behind another.
     for sentence in derived {
