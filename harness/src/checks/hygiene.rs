@@ -1,5 +1,6 @@
 //! What every exchange must respect; read from the ledger when all other checks have run.
 
+mod markup;
 mod odd;
 mod refused;
 
@@ -13,6 +14,7 @@ use serde_json::{Value, json};
 
 /// Adds the checks of this group.
 pub(super) fn add(checks: &mut Checks<'_>) {
+    markup::add(checks);
     for (rule, sentence, clause) in [
         (Rule::ServerError, "nothing causes a server error", "common.hygiene.no-server-error"),
         (Rule::Answers, "every request is answered", "common.hygiene.answers"),

@@ -32,6 +32,8 @@ mod marked;
 mod mended;
 #[path = "list/neighbours.rs"]
 mod neighbours;
+#[path = "list/pages.rs"]
+mod pages;
 #[path = "list/proof.rs"]
 mod proof;
 #[path = "list/refused.rs"]
@@ -90,6 +92,7 @@ pub(crate) fn all() -> Vec<Fault> {
         faults.extend(spent::of(scheme));
         faults.extend(mended::of(scheme));
         faults.extend(safely::of(scheme));
+        faults.extend(pages::of(scheme));
     }
     faults
 }
