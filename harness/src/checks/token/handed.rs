@@ -92,23 +92,27 @@ pub(super) fn add(checks: &mut Checks<'_>) {
             &["common.token.audience"],
             |cx| {
                 let jwt = super::access_jwt(&cx.session()?)?;
-                let named: Vec<&str> =
-                    ["aud", "iss"].into_iter().filter(|claim| jwt.claims.contains_key(*claim)).collect();
+                let named: Vec<(&str, Vec<String>)> = ["aud", "iss"]
+                    .into_iter()
+                    .filter_map(|claim| Some((claim, resembling(jwt.claims.get(claim)?))))
+                    .collect();
                 if named.is_empty() {
                     let reason = "the target's tokens name neither issuer nor audience";
                     return Err(Stop::NotApplicable(reason.to_owned()));
                 }
                 refuse_all(cx, any, move |_, _, _| {
-                    let others = [json!("https://other.example"), json!(["https://other.example"])];
-                    let pairs = named.iter().flat_map(|claim| {
-                        others
-                            .iter()
-                            .filter(|other| *claim == "aud" || other.is_string())
-                            .map(move |other| (*claim, other))
+                    let pairs = named.iter().flat_map(|(claim, resembling)| {
+                        let mut others = vec![json!("https://other.example")];
+                        others.extend(resembling.iter().map(|other| json!(other)));
+                        if *claim == "aud" {
+                            let lists: Vec<Value> = others.iter().map(|other| json!([other])).collect();
+                            others.extend(lists);
+                        }
+                        others.into_iter().map(move |other| (*claim, other))
                     });
                     pairs
                         .map(|(claim, other)| {
-                            let (claim, other) = (claim.to_owned(), other.clone());
+                            let claim = claim.to_owned();
                             forged(&format!("a token whose {claim} is {other}"), move |_, claims| {
                                 claims.insert(claim.clone(), other.clone());
                             })
@@ -230,6 +234,26 @@ fn any(_: &Operation, _: &Context<'_>) -> bool {
 fn refuses_expired(operation: &Operation, cx: &Context<'_>) -> bool {
     let late = cx.scheme.refresh.as_ref().is_some_and(|refresh| refresh.accepts_expired);
     !(operation.step == Step::Refresh && late)
+}
+
+/// Names that only resemble those of an issuer or audience: with more before or behind, or a letter less.
+fn resembling(named: &Value) -> Vec<String> {
+    let own: Vec<&str> = match named {
+        Value::String(text) => vec![text],
+        Value::Array(list) => list.iter().filter_map(Value::as_str).take(1).collect(),
+        _ => Vec::new(),
+    };
+    let mut others = Vec::new();
+    for name in own.into_iter().filter(|name| !name.is_empty()) {
+        others.push(format!("{name}.other.example"));
+        others.push(format!("other.example/{name}"));
+        let mut letters = name.chars();
+        // A slash more or less at the end of an address is the same place to many.
+        if letters.next_back().is_some_and(|last| last != '/') && !letters.as_str().is_empty() {
+            others.push(letters.as_str().to_owned());
+        }
+    }
+    others
 }
 
 fn forged(
@@ -359,6 +383,13 @@ fn read<'k>(cx: &Context<'_>, token: &str, keys: &'k [Vec<u8>]) -> Result<(Jwt, 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_resembles_a_name_is_another_one() {
+        assert_eq!(resembling(&json!("acme")), ["acme.other.example", "other.example/acme", "acm"]);
+        assert_eq!(resembling(&json!(["https://a/"])).len(), 2);
+        assert!(resembling(&json!(7)).is_empty());
+    }
 
     #[test]
     fn a_key_is_taken_as_text_hex_or_base64() {

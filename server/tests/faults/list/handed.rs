@@ -78,6 +78,23 @@ pub(super) fn of(scheme: &'static Scheme) -> Vec<Fault> {
         |_, _, jwt| jwt.claims.get("iss").is_some_and(|iss| iss.to_string().contains("other.example")),
     );
     add(
+        "audiences are compared in their beginning",
+        "a token for somebody whose name begins with the own one is good",
+        "a well signed token for somebody else is refused",
+        |_, _, jwt| jwt.claims.get("aud").is_some_and(|aud| aud.to_string().contains(".other.example")),
+    );
+    add(
+        "issuers are looked for in the own name",
+        "a token by an issuer whose name is a part of the own one is good",
+        "a well signed token for somebody else is refused",
+        |seen, _, jwt| {
+            let named = |jwt: &Jwt| jwt.claims.get("iss").and_then(|iss| iss.as_str()).map(str::to_owned);
+            let tokens: Vec<String> = seen.memory().issued.keys().cloned().collect();
+            let own = tokens.iter().find_map(|token| named(&Jwt::read(token)?));
+            named(jwt).zip(own).is_some_and(|(given, own)| own != given && own.contains(&given))
+        },
+    );
+    add(
         "nobody has a session",
         "a token that names no account is good",
         "a well signed token of nobody is refused",
