@@ -1,7 +1,7 @@
 //! The documented way works, from the login to the logout.
 
 pub(super) mod identity;
-mod safely;
+pub(super) mod safely;
 mod sessions;
 
 use crate::check::{Checks, Group};

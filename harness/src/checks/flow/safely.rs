@@ -51,7 +51,7 @@ pub(super) fn add(checks: &mut Checks<'_>) {
 }
 
 /// Ways to ask by a safe method for what another method does.
-fn ways(good: &Draft) -> Vec<(String, Draft)> {
+pub(in crate::checks) fn ways(good: &Draft) -> Vec<(String, Draft)> {
     let mut list = Vec::new();
     for method in ["GET", "HEAD", "OPTIONS"] {
         let mut draft = good.clone();

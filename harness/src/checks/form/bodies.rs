@@ -2,7 +2,7 @@
 
 use super::good_request;
 use crate::check::{Checks, Group};
-use crate::checks::flow::served;
+use crate::checks::flow::{safely, served};
 use crate::draft::{self, Draft, Writing};
 use crate::finding::Stop;
 use crate::judge;
@@ -83,11 +83,11 @@ pub(super) fn routing(checks: &mut Checks<'_>, operation: &Operation) {
         }
         if operation.method == "POST" && operation.request.schema.is_some() && operation.step != Step::Lookup
         {
-            // By GET a body means nothing (RFC 9110 section 9.3.1).
-            let mut draft = good.clone();
-            "GET".clone_into(&mut draft.method);
-            let answer = cx.send(operation, &draft)?;
-            cx.must_refuse(&answer, &format!("asked {name} by GET with its members in a body"))?;
+            // With a safe method a body means nothing (RFC 9110 section 9.3.1).
+            for (how, draft) in safely::ways(&good) {
+                let answer = cx.send(operation, &draft)?;
+                cx.must_refuse(&answer, &format!("asked {name} {how}, with its members in a body"))?;
+            }
             // A secret in a URL ends up in logs and histories.
             let mut draft = good;
             draft.method = "GET".to_owned();

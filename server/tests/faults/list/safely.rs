@@ -46,14 +46,23 @@ pub(super) fn of(scheme: &'static Scheme) -> Vec<Fault> {
         if !exists(&trips) {
             continue;
         }
-        let name = format!("{} reads a body by GET", operation.name);
-        faults.push(Fault::new(&scheme.id, &name, "a body is read by GET as well", &[trips], move || {
-            Bend::rewrite(move |seen, req| {
-                if seen.is(&scheme.id, &operation.name) && req.method == Method::GET && !req.body.is_empty() {
-                    req.method = Method::POST;
-                }
-            })
-        }));
+        let all: [(&str, &str, When); 2] = [
+            ("reads a body by GET", "a body is read by GET as well", |req| req.method == Method::GET),
+            ("reads a body under a header", "a body is read by GET where a header says POST", |req| {
+                req.header("x-method-override").is_some()
+            }),
+        ];
+        for (words, does, when) in all {
+            let name = format!("{} {words}", operation.name);
+            faults.push(Fault::new(&scheme.id, &name, does, std::slice::from_ref(&trips), move || {
+                Bend::rewrite(move |seen, req| {
+                    let here = seen.is(&scheme.id, &operation.name) && req.method == Method::GET;
+                    if here && when(req) && !req.body.is_empty() {
+                        req.method = Method::POST;
+                    }
+                })
+            }));
+        }
     }
     faults
 }

@@ -3,7 +3,7 @@
 use crate::bend::{Bend, Way};
 use crate::fault::{Fault, check, exists};
 use crate::world::Seen;
-use countersign_spec::{Role, Scheme, Step};
+use countersign_spec::{Auth, Operation, Role, Scheme, Step};
 
 /// Which refused requests use their token up.
 type When = fn(&Seen<'_>) -> bool;
@@ -26,6 +26,17 @@ pub(super) fn of(scheme: &'static Scheme) -> Vec<Fault> {
             seen.body.is_null() && !seen.req.body.is_empty() || seen.text(Role::RefreshToken).is_none()
         }),
     ];
+    let mut all = all.to_vec();
+    let beside = |operation: &&Operation| {
+        operation.auth == Auth::Access && operation.request_field(Role::RefreshToken).is_some()
+    };
+    if scheme.step(Step::Refresh).filter(beside).is_some() {
+        all.push((
+            "tokens are spent beside what is no access token",
+            "a token is used up before the access token beside it is looked at",
+            |seen| seen.bearer.as_ref().is_some_and(|token| !seen.memory().issued.contains_key(token)),
+        ));
+    }
     let fault = |(name, does, when): (&str, &str, When)| {
         Fault::new(&scheme.id, name, does, std::slice::from_ref(&trips), move || spends(scheme, when))
     };
