@@ -54,8 +54,9 @@ pub(super) fn challenge_memory(run: &Run) -> Result<Vec<Figure>, String> {
 
 /// CPU of a wallet's login over that of one recovery.
 pub(super) fn wallet_login(run: &Run) -> Result<Vec<Figure>, String> {
-    // The system counts CPU in steps of 10 ms.
-    let logins = run.count(10_000);
+    // The system counts CPU in steps of 10 ms; this many take two hundred and fifty of them, so a step is less than a
+    // hundredth of what is told.
+    let logins = run.count(40_000);
     let server = Home::new(&run.server, "")?.on_cores("0").start()?;
     let address = address(&server)?;
     let mut chance = run.chance();

@@ -25,6 +25,10 @@ pub(super) fn requests(run: &Run) -> Result<Vec<Figure>, String> {
     let config = format!("[admin]\nlisten = \"{admin}\"\n");
     let home = Home::new(&run.server, &config)?.on_cores(&run.cores);
     let server = home.start()?;
+    // As `cargo xtask conformance` is told: a clock that moves is not waited for.
+    let profile = home.folder().join("target.toml");
+    let text = format!("url = \"{}\"\n[clock]\nadvance = \"/__clock\"\nreset = \"/__reset\"\n", server.url());
+    std::fs::write(&profile, text).map_err(|error| format!("{}: {error}", profile.display()))?;
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     for _ in 0..run.rounds.min(3) {
         let mut peer: Vec<Command> = Spec::embedded()
@@ -43,7 +47,7 @@ pub(super) fn requests(run: &Run) -> Result<Vec<Figure>, String> {
         let their = per_second(admin, &mut peer, &[0, 1])?;
         // This program is the harness, too, built as it is installed.
         let mut own = bare::on_cores(run, &run.cores, &run.own);
-        own.current_dir(&run.root).args(["conformance", "--url", server.url()]);
+        own.current_dir(&run.root).args(["conformance", "--profile"]).arg(&profile);
         let our = per_second(admin, &mut [own], &[0])?;
         figure.rounds.push(our / their);
         ours.push(our);
