@@ -4,6 +4,7 @@ mod around;
 mod bearers_key;
 mod contents;
 mod doubled;
+mod everywhere;
 mod fetched;
 mod forged;
 mod guess;
@@ -30,6 +31,7 @@ pub(super) use spelled::spellings;
 /// Adds the checks of this group.
 pub(super) fn add(checks: &mut Checks<'_>) {
     around::add(checks);
+    everywhere::add(checks);
     if checks.scheme.tokens.access.is_none() {
         return;
     }

@@ -10,6 +10,8 @@ mod challenge;
 mod credential;
 #[path = "list/edges.rs"]
 mod edges;
+#[path = "list/everywhere.rs"]
+mod everywhere;
 #[path = "list/flow.rs"]
 mod flow;
 #[path = "list/form.rs"]
@@ -93,6 +95,7 @@ pub(crate) fn all() -> Vec<Fault> {
         faults.extend(mended::of(scheme));
         faults.extend(safely::of(scheme));
         faults.extend(pages::of(scheme));
+        faults.extend(everywhere::of(scheme));
     }
     faults
 }
