@@ -1,5 +1,5 @@
-//! Without a token nobody gets in by another way of asking: HEAD, a condition, a range, a method named in a header, another
-//! spelling of the path.
+//! Without a token nobody gets in by another way of asking: HEAD, a condition, a range, another method, one that a header
+//! names, another spelling of the path.
 
 use super::takes_access;
 use crate::check::{Checks, Group};
@@ -8,7 +8,7 @@ use crate::context::{Answer, Context};
 use crate::draft::Draft;
 use crate::finding::Stop;
 use crate::jwt::{self, Jwt};
-use countersign_spec::{Auth, Operation};
+use countersign_spec::{Auth, Operation, Step};
 
 /// Headers in which frameworks take another method than the request line's.
 const OVERRIDES: [&str; 3] = ["x-http-method-override", "x-http-method", "x-method-override"];
@@ -86,8 +86,17 @@ fn ask<'t>(
         draft.path.clone_from(&path);
         ways.push((format!("under {path}"), draft));
     }
+    for method in other_methods(operation) {
+        let mut draft = bare.clone();
+        method.clone_into(&mut draft.method);
+        ways.push((format!("by {method}"), draft));
+    }
     for (how, draft) in ways {
         let answer = cx.send(operation, &draft)?;
+        // What is answered alike wherever it is asked says nothing of this operation.
+        if answer.accepted() && draft.method != bare.method && is_let_in_anywhere(cx, operation, &draft)? {
+            continue;
+        }
         let by_status = told_by_status && matches!(answer.exchange.status(), Some(206 | 304));
         if answer.accepted() || by_status {
             let did = format!("asked {name} without a good proof, {how}");
@@ -103,6 +112,27 @@ fn ask<'t>(
         cx.found(&did, "a refusal, as by GET", &answer)?;
     }
     Ok(())
+}
+
+/// Methods that an operation does not have, and that create or read: a guard may be bound to the one it has. What a logout
+/// does by them is nothing that needs a proof.
+fn other_methods(operation: &Operation) -> impl Iterator<Item = &'static str> {
+    let has = |method: &str| {
+        method == operation.method || operation.other_methods.iter().any(|other| other == method)
+    };
+    let methods = if operation.step == Step::Logout { &[][..] } else { &["GET", "POST", "PUT"] };
+    methods.iter().copied().filter(move |method| !has(method))
+}
+
+/// Whether the same request is let in under a path that nobody serves.
+fn is_let_in_anywhere<'t>(
+    cx: &mut Context<'t>,
+    operation: &'t Operation,
+    draft: &Draft,
+) -> Result<bool, Stop> {
+    let mut nowhere = draft.clone();
+    nowhere.path = format!("{}-{}", draft.path.trim_end_matches('/'), cx.random_hex(4));
+    Ok(cx.send(operation, &nowhere)?.accepted())
 }
 
 /// Other spellings that many routers take for the same path, and guards before them do not.

@@ -246,6 +246,23 @@ fn asked_otherwise(scheme: &'static Scheme, operation: &'static Operation, fault
             })
         },
     ));
+    if operation.step != Step::Logout {
+        faults.push(Fault::new(
+            &scheme.id,
+            &format!("{name} is guarded for its own method"),
+            "a method that the operation does not have does the same, and needs no proof",
+            std::slice::from_ref(&trips),
+            move || {
+                Bend::decide(move |seen| {
+                    let own =
+                        seen.req.method == operation.method.as_str() || seen.req.method == http::Method::HEAD;
+                    let other = !own
+                        && !operation.other_methods.iter().any(|known| seen.req.method == known.as_str());
+                    if other && unproven(seen) { Way::Accept } else { Way::Pass }
+                })
+            },
+        ));
+    }
     faults.push(Fault::new(
         &scheme.id,
         &format!("{name} is guarded under one spelling"),
