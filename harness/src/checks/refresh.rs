@@ -176,12 +176,7 @@ fn identity(checks: &mut Checks<'_>) {
         &["common.refresh.new-lifetime"],
         |cx| {
             let (session, _) = refreshable(cx)?;
-            // Claims count whole seconds: what was refreshed in the second of the login may look the same. Where the clock
-            // can be moved, a check of time does so instead.
-            let waits = cx.target.profile.clock.is_none() && access_jwt(&session).is_ok();
-            if waits {
-                std::thread::sleep(APART);
-            }
+            let waits = access_jwt(&session).is_ok() && let_time_pass(cx);
             let next = cx.refresh(&session)?;
             if next.answer.text(Role::AccessToken).is_none() {
                 return Err(Stop::NotApplicable(
@@ -207,8 +202,15 @@ fn identity(checks: &mut Checks<'_>) {
     );
 }
 
-/// What makes two times of tokens differ surely.
-const APART: std::time::Duration = std::time::Duration::from_millis(2_100);
+/// Waits until two times of tokens differ surely, and says whether it did. Claims count whole seconds: what was refreshed or
+/// asked for in the second of the login may look the same. Where the clock can be moved, checks of time do so instead.
+pub(super) fn let_time_pass(cx: &Context<'_>) -> bool {
+    let waits = cx.target.profile.clock.is_none();
+    if waits {
+        std::thread::sleep(std::time::Duration::from_millis(2_100));
+    }
+    waits
+}
 
 /// Demands that the access tokens of two sessions name the same account, where they can be read. Whether they do is left
 /// to say where a finding is passed over.

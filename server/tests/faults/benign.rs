@@ -71,7 +71,8 @@ impl Benign {
             Some(scheme) => vec![scheme.clone()],
             None => all.iter().map(|scheme| scheme.id.clone()).collect(),
         };
-        let records = fault::run(&host, &schemes, false, self.level, 4, |name| {
+        let profile = fault::profile(&host, false, false);
+        let records = fault::run(&host, profile, &schemes, self.level, 4, |name| {
             schemes.iter().any(|scheme| name.split("::").next() == Some(scheme))
         });
         let mut problems = Vec::new();

@@ -27,6 +27,8 @@ pub(crate) struct Fault {
     pub(crate) broad: bool,
     /// Whether the accounts with long secrets beyond ASCII log in.
     pub(crate) accented: bool,
+    /// Whether the harness is given no clock that it could move.
+    pub(crate) clockless: bool,
     /// Other schemes that have to be judged beside it.
     pub(crate) beside: Vec<String>,
     pub(crate) make: Box<dyn Fn() -> Bend + Send + Sync>,
@@ -48,6 +50,7 @@ impl Fault {
             trips: trips.to_vec(),
             broad: false,
             accented: false,
+            clockless: false,
             beside: Vec::new(),
             make: Box::new(make),
         }
@@ -55,6 +58,11 @@ impl Fault {
 
     pub(crate) fn accented(mut self) -> Self {
         self.accented = true;
+        self
+    }
+
+    pub(crate) fn clockless(mut self) -> Self {
+        self.clockless = true;
         self
     }
 
@@ -90,7 +98,8 @@ impl Fault {
         let mut schemes = self.beside.clone();
         schemes.push(self.scheme.clone());
         // One check after the other: what a fault remembers must not hang on which is first.
-        let records = run(&host, &schemes, self.accented, Level::May, 1, |name| wanted.contains(name));
+        let profile = profile(&host, self.accented, self.clockless);
+        let records = run(&host, profile, &schemes, Level::May, 1, |name| wanted.contains(name));
         let mut problems = Vec::new();
         for check in &self.trips {
             match records.iter().find(|record| record.check.name == *check).map(|record| &record.outcome) {
@@ -160,30 +169,34 @@ pub(crate) fn exists(name: &str) -> bool {
 /// Where nested runs write what they would print.
 static LOG: LazyLock<tempfile::TempDir> = LazyLock::new(|| tempfile::tempdir().expect("a folder"));
 
-/// Runs the chosen checks of these schemes against a server.
-pub(crate) fn run(
-    host: &Host,
-    schemes: &[String],
-    accented: bool,
-    fail_on: Level,
-    threads: usize,
-    chosen: impl Fn(&str) -> bool,
-) -> Vec<Record> {
+/// What the harness is told of a server.
+pub(crate) fn profile(host: &Host, accented: bool, clockless: bool) -> Profile {
     let spec = Spec::embedded();
     let accounts = if accented { ACCENTED } else { countersign_fixtures::ACCOUNTS };
     let accounts = [accounts, countersign_fixtures::ACCOUNTS]
         .map(|text| Profile::parse(text, "accounts", Path::new("."), spec).expect("the accounts are valid"));
-    let mut profile = Profile {
-        url: Some(host.url()),
-        clock: Some(Clock { advance: "/__clock".to_owned(), reset: Some("/__reset".to_owned()) }),
-        ..Profile::default()
-    };
+    let clock = Clock { advance: "/__clock".to_owned(), reset: Some("/__reset".to_owned()) };
+    let mut profile =
+        Profile { url: Some(host.url()), clock: Some(clock).filter(|_| !clockless), ..Profile::default() };
     accounts.iter().for_each(|accounts| profile.fill_accounts(accounts));
     if host.plain_tokens {
         let key = String::from_utf8_lossy(SECRET).into_owned();
         let keys = |scheme: &Scheme| (scheme.id.clone(), SigningKeys { hs256: key.clone().into() });
         profile.keys = spec.schemes().iter().map(keys).collect();
     }
+    profile
+}
+
+/// Runs the chosen checks of these schemes against a server.
+pub(crate) fn run(
+    host: &Host,
+    profile: Profile,
+    schemes: &[String],
+    fail_on: Level,
+    threads: usize,
+    chosen: impl Fn(&str) -> bool,
+) -> Vec<Record> {
+    let spec = Spec::embedded();
     let target = Target::new(spec.clone(), schemes.to_vec(), profile, SEED, CASES).expect("a target");
     let list = checks::all(spec).into_iter().filter(|check| chosen(&check.name)).collect();
     let log = LOG.path().join(format!("{}.log", host.address.port()));

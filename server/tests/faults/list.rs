@@ -58,6 +58,8 @@ mod time;
 mod timing;
 #[path = "list/token.rs"]
 pub(crate) mod token;
+#[path = "list/waiting.rs"]
+mod waiting;
 
 use crate::bend::{Bend, Resp, Way};
 use crate::fault::Fault;
@@ -96,6 +98,7 @@ pub(crate) fn all() -> Vec<Fault> {
         faults.extend(safely::of(scheme));
         faults.extend(pages::of(scheme));
         faults.extend(everywhere::of(scheme));
+        faults.extend(waiting::of(scheme));
     }
     faults
 }

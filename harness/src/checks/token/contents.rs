@@ -3,6 +3,7 @@
 use super::access_jwt;
 use crate::check::{Checks, Group};
 use crate::checks::flow::refreshable;
+use crate::checks::refresh::let_time_pass;
 use crate::context::{Context, Session, is_token_sink};
 use crate::finding::Stop;
 use crate::jwt::Jwt;
@@ -23,8 +24,12 @@ pub(super) fn add(checks: &mut Checks<'_>) {
             let session = cx.session()?;
             stated_lifetime(cx, &session)?;
             if cx.scheme.refresh.is_some()
-                && let Ok((_, token)) = refreshable(cx)
+                && let Ok((session, token)) = refreshable(cx)
             {
+                // An end that is told may be that of the token which was presented.
+                if cx.step(Step::Refresh)?.success_field(Role::ExpiresAt).is_some() {
+                    let_time_pass(cx);
+                }
                 let answer = cx.refresh_with(&session, &token)?;
                 if answer.accepted() && answer.text(Role::AccessToken).is_some() {
                     let refreshed = Context::session_of(&session.actor, answer);
@@ -39,30 +44,7 @@ pub(super) fn add(checks: &mut Checks<'_>) {
             Group::Token,
             "an operation that says when a token ends says it right",
             &["common.token.lifetime-stated"],
-            |cx| {
-                let mut asked = false;
-                for sink in cx.token_sinks().into_iter().filter(|sink| says_end(sink)) {
-                    let session = cx.session()?;
-                    let draft = cx.authorized(sink, &session);
-                    let answer = cx.send(sink, &draft)?;
-                    cx.control(&answer, &format!("asking {} when the token ends", sink.name))?;
-                    let said = answer.value(Role::ExpiresAt).and_then(|value| expires_at(sink, &value));
-                    let claimed = access_jwt(&session)?.seconds("exp");
-                    if let (Some(said), Some(claimed)) = (said, claimed) {
-                        asked = true;
-                        if (said - claimed).abs() > 1 {
-                            let did = format!("asked {} when the token ends", sink.name);
-                            let expected = format!("the second that the token says, {claimed}");
-                            cx.found(&did, &expected, &answer)?;
-                        }
-                    }
-                }
-                if asked {
-                    Ok(())
-                } else {
-                    Err(Stop::NotApplicable("the target says nowhere when a token ends".to_owned()))
-                }
-            },
+            told_ends,
         );
     }
     checks.add(
@@ -225,6 +207,46 @@ pub(super) fn add(checks: &mut Checks<'_>) {
             Ok(())
         },
     );
+}
+
+/// Asks each operation that says when a token ends, and again a little later: an end that is counted from the question moves.
+fn told_ends(cx: &mut Context<'_>) -> Result<(), Stop> {
+    let (mut first, mut judged) = (Vec::new(), false);
+    for sink in cx.token_sinks().into_iter().filter(|sink| says_end(sink)) {
+        let session = cx.session()?;
+        let draft = cx.authorized(sink, &session);
+        let answer = cx.send(sink, &draft)?;
+        cx.control(&answer, &format!("asking {} when the token ends", sink.name))?;
+        let Some(said) = answer.value(Role::ExpiresAt).and_then(|value| expires_at(sink, &value)) else {
+            continue;
+        };
+        let claimed = access_jwt(&session).ok().and_then(|jwt| jwt.seconds("exp"));
+        judged |= claimed.is_some();
+        if let Some(claimed) = claimed.filter(|claimed| (said - claimed).abs() > 1) {
+            let did = format!("asked {} when the token ends", sink.name);
+            let expected = format!("the second that the token says, {claimed}");
+            cx.found(&did, &expected, &answer)?;
+            continue;
+        }
+        first.push((sink, draft, said, claimed));
+    }
+    let waited = !first.is_empty() && let_time_pass(cx);
+    if !judged && !waited {
+        return Err(Stop::NotApplicable("the target says nowhere when a token ends".to_owned()));
+    }
+    for (sink, draft, said, claimed) in first.into_iter().filter(|_| waited) {
+        let answer = cx.send(sink, &draft)?;
+        cx.control(&answer, &format!("asking {} again when the token ends", sink.name))?;
+        let Some(now) = answer.value(Role::ExpiresAt).and_then(|value| expires_at(sink, &value)) else {
+            continue;
+        };
+        let end = claimed.unwrap_or(said);
+        if (now - end).abs() > 1 {
+            let did = format!("asked {} when a token ends, and again two seconds later", sink.name);
+            cx.found(&did, &format!("the same end, {end}"), &answer)?;
+        }
+    }
+    Ok(())
 }
 
 /// Whether an operation says when the token that it was asked with ends.
