@@ -42,6 +42,8 @@ pub enum Rule {
     NotCached,
     /// The code of a refusal is its status, where the document says so.
     RefusalCode,
+    /// The code of a refusal begins with its status, where the document says so.
+    RefusalCodeBegins,
     /// The members of a refusal that are there have the documented types.
     RefusalMembers,
     /// A refusal has no code of a success.

@@ -48,6 +48,14 @@ pub fn complaints(
         let expected = format!("{pointer} to equal the HTTP status, {status}");
         complaints.push((Rule::RefusalCode, expected, format!("{pointer} is {code}; {}", exchange.got())));
     }
+    if envelope.code_begins_with_status
+        && let Some((pointer, code)) = codes.first()
+        && code.as_i64().is_some_and(|code| begins_otherwise(code, status))
+    {
+        let expected = format!("{pointer} to be {status}, or five digits that begin with it");
+        let got = format!("{pointer} is {code}; {}", exchange.got());
+        complaints.push((Rule::RefusalCodeBegins, expected, got));
+    }
     if let Some((pointer, problem)) = mistyped(cx.scheme, operation, body) {
         let expected = format!("{pointer} as {} says, where it is there", envelope.failure_schema);
         complaints.push((
@@ -57,6 +65,18 @@ pub fn complaints(
         ));
     }
     complaints
+}
+
+/// Whether a code names another status than the answer has. One that names none is the server's own; one that names 400 goes
+/// with any status of that class, whose general one it is (RFC 9110 section 15).
+fn begins_otherwise(code: i64, status: u16) -> bool {
+    let named = match code {
+        400..=599 => code,
+        40_000..=59_999 => code / 100,
+        _ => return false,
+    };
+    // That a refusal has such a status at all is another check's affair.
+    status >= 400 && named != i64::from(status) && !(named == 400 && status < 500)
 }
 
 /// Whether a refusal is the operation's own word on a request that it could read.
@@ -160,6 +180,17 @@ mod tests {
             ("ethgas", r#"{"code":422,"message":"a","data":null,"trace":[]}"#),
         ] {
             assert_eq!(problem(scheme, body), None, "{scheme} {body}");
+        }
+    }
+
+    #[test]
+    fn codes_name_the_status_of_their_answer() {
+        for (code, status) in [(401, 401), (40_104, 401), (40_000, 422), (400, 415), (7, 403), (60_012, 403)]
+        {
+            assert!(!begins_otherwise(code, status), "{code} {status}");
+        }
+        for (code, status) in [(40_101, 403), (401, 403), (40_101, 400), (50_000, 401)] {
+            assert!(begins_otherwise(code, status), "{code} {status}");
         }
     }
 

@@ -94,6 +94,9 @@ pub struct Envelope {
     /// Whether the code of a failure repeats the HTTP status.
     #[serde(default)]
     pub code_is_status: bool,
+    /// Whether the code of a failure is the HTTP status or a number of five digits that begins with it.
+    #[serde(default)]
+    pub code_begins_with_status: bool,
     /// Codes that the API documents for an account that does not exist: telling it is then the document's will.
     #[serde(default)]
     pub unknown_account_codes: Vec<i64>,

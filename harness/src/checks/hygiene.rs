@@ -26,6 +26,11 @@ pub(super) fn add(checks: &mut Checks<'_>) {
             "common.hygiene.refusal-members",
         ),
         (Rule::RefusalCode, "the code of every refusal is its status", "common.hygiene.refusal-code"),
+        (
+            Rule::RefusalCodeBegins,
+            "the code of every refusal begins with its status",
+            "common.hygiene.refusal-code-begins",
+        ),
         (Rule::RefusalSuccess, "no refusal has the code of a success", "common.hygiene.refusal-success"),
         (Rule::ValidJson, "what is declared as json is json", "common.hygiene.valid-json"),
         (Rule::NotCached, "answers with tokens are not cached", "common.hygiene.not-cached"),
@@ -70,6 +75,7 @@ pub(super) fn add(checks: &mut Checks<'_>) {
             Rule::EveryChallenge => checks.scheme.tokens.access.is_some(),
             Rule::Digest => checks.scheme.proof.kind == ProofKind::Secret,
             Rule::RefusalCode => checks.scheme.envelope.code_is_status,
+            Rule::RefusalCodeBegins => checks.scheme.envelope.code_begins_with_status,
             Rule::RefusalSuccess => !checks.scheme.envelope.success_codes.is_empty(),
             _ => true,
         };

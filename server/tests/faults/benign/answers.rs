@@ -34,11 +34,14 @@ fn status(seen: &Seen<'_>, resp: &mut Resp, status: StatusCode) {
         return;
     }
     resp.status = status;
-    if scheme.envelope.code_is_status {
+    let (is, begins) = (scheme.envelope.code_is_status, scheme.envelope.code_begins_with_status);
+    if is || begins {
         let mut body = resp.json();
         for pointer in &scheme.envelope.code {
             if let Some(code) = body.pointer_mut(pointer) {
-                *code = json!(status.as_u16());
+                let status = u64::from(status.as_u16());
+                let own = code.as_u64().filter(|_| begins).map(|code| status * 100 + code % 100);
+                *code = json!(own.unwrap_or(status));
             }
         }
         resp.set_json(&body);

@@ -12,6 +12,7 @@ type Change = fn(&mut Resp);
 
 pub(super) fn of(scheme: &Scheme) -> Vec<Fault> {
     let mut faults = members(scheme);
+    faults.extend(bad_tokens(scheme));
     for operation in &scheme.operations {
         let name = operation.name.clone();
         let trips = check(&scheme.id, "form", &format!("{name} without a token is refused in words"));
@@ -50,6 +51,29 @@ pub(super) fn of(scheme: &Scheme) -> Vec<Fault> {
         }
     }
     faults
+}
+
+/// Refusals of bad tokens whose status is not the one that their code begins with.
+fn bad_tokens(scheme: &Scheme) -> Option<Fault> {
+    let trips = check(&scheme.id, "hygiene", "the code of every refusal begins with its status");
+    let id = scheme.id.clone();
+    exists(&trips).then(|| {
+        Fault::new(
+            &scheme.id,
+            "bad tokens have another status than their code",
+            "bad tokens are refused by HTTP 403 with the codes of 401",
+            &[trips],
+            move || {
+                let id = id.clone();
+                Bend::after(move |seen, resp| {
+                    let here = seen.at.is_some_and(|(scheme, _)| scheme.id == id);
+                    if here && seen.bearer.is_some() && resp.status == StatusCode::UNAUTHORIZED {
+                        resp.status = StatusCode::FORBIDDEN;
+                    }
+                })
+            },
+        )
+    })
 }
 
 /// Members of a refusal that are wrong in requests that lack something only.
