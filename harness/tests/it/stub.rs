@@ -180,6 +180,8 @@ impl Shared {
                 Reply::Death | Reply::Farewell(_) => return self.end(address),
             }
         }
+        // Nothing that can be read comes any more: whoever sent it is not left waiting.
+        drop(answers.shutdown(Shutdown::Both));
     }
 }
 
