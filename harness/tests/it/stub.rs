@@ -65,7 +65,7 @@ pub(crate) struct Stub {
 struct Shared {
     handler: Box<Handler>,
     ended: AtomicBool,
-    connections: Mutex<Vec<TcpStream>>,
+    connections: Mutex<Vec<(SocketAddr, TcpStream)>>,
     asked: Mutex<Vec<Asked>>,
 }
 
@@ -118,7 +118,7 @@ impl Shared {
     /// Cuts every connection, then wakes the acceptor, which sees that it is over and closes the port.
     fn end(&self, address: SocketAddr) {
         let first = !self.ended.swap(true, Ordering::SeqCst);
-        for connection in lock(&self.connections).drain(..) {
+        for (_, connection) in lock(&self.connections).drain(..) {
             drop(connection.shutdown(Shutdown::Both));
         }
         if first {
@@ -135,14 +135,20 @@ impl Shared {
     }
 
     fn serve(&self, stream: TcpStream, address: SocketAddr) {
-        let Ok(kept) = stream.try_clone() else { return };
+        let (Ok(kept), Ok(peer)) = (stream.try_clone(), stream.peer_addr()) else { return };
         {
             let mut connections = lock(&self.connections);
             if self.ended.load(Ordering::SeqCst) {
                 return;
             }
-            connections.push(kept);
+            connections.push((peer, kept));
         }
+        self.converse(stream, address);
+        // Closed with it: a run makes more connections than a process may have open.
+        lock(&self.connections).retain(|(known, _)| *known != peer);
+    }
+
+    fn converse(&self, stream: TcpStream, address: SocketAddr) {
         let Ok(mut answers) = stream.try_clone() else { return };
         let mut requests = BufReader::new(stream);
         while let Some(asked) = read(&mut requests, &mut answers) {

@@ -157,5 +157,7 @@ pub(super) fn add(checks: &mut Checks<'_>) {
                 cx.must_accept(&answer, &format!("logged in with the right secret after {FEW} wrong ones"))
             },
         )
-        .about_lockout();
+        .about_lockout()
+        // Wrong secrets of others would come between.
+        .alone();
 }
