@@ -149,9 +149,11 @@ const METHOD: &str = "\
 - Memory is the growth of the resident set over 200,000 challenges for as many wallets, by their number.
 - Refreshes are of 64 sessions at once; bare commits are one small value each, in the same folder, one after another, with
   the same durability. The server puts what waits into one commit, so it may do more refreshes than commits.
-- Schemathesis and the harness judge all schemes of one server in turns, each with its defaults; requests are those that
-  the server counts, over the time of the whole process.
-- The harness runs as a developer runs it, in a debug build, against a debug build of the server, both just built.";
+- Schemathesis and the harness judge all schemes of one server in turns, each with its defaults, the harness in an optimised
+  build and told how the server's clock is moved; requests are those that the server counts, over the time of the whole
+  process, one for each scheme with Schemathesis and one for all with the harness.
+- In the row of its own the harness runs as a developer runs it, in a debug build, against a debug build of the server, both
+  just built.";
 
 #[cfg(test)]
 mod tests {
