@@ -16,21 +16,26 @@ pub(crate) const DEPTH: usize = 16;
 /// What is wrong, without quoting the document: syntax, encoding, a byte order mark, a member given twice, trailing
 /// bytes, a number out of range, too much depth.
 pub(crate) fn strict(bytes: &[u8]) -> Result<Value, JsonError> {
-    strict_as(bytes, Level(DEPTH))
+    strict_text(utf8(bytes)?, Level(DEPTH))
+}
+
+/// The text that these bytes are.
+///
+/// # Errors
+/// They are no UTF-8.
+pub(crate) fn utf8(bytes: &[u8]) -> Result<&str, JsonError> {
+    std::str::from_utf8(bytes).map_err(|error| JsonError::not_utf8(&bytes[..error.valid_up_to()]))
 }
 
 /// Reads one document and nothing after it but white space, as what the seed makes of it. What is below must be read with
-/// [`Level`]s, or be as strict.
+/// [`Level`]s, or be as strict. Takes text, so that all of it is known to be UTF-8: serde_json would look at each piece.
 ///
 /// # Errors
 /// As [`strict`].
-pub(crate) fn strict_as<'de, S>(bytes: &'de [u8], seed: S) -> Result<S::Value, JsonError>
+pub(crate) fn strict_text<'de, S>(text: &'de str, seed: S) -> Result<S::Value, JsonError>
 where
     S: DeserializeSeed<'de>,
 {
-    // All at once: serde_json would look at each text for itself.
-    let text =
-        std::str::from_utf8(bytes).map_err(|error| JsonError::not_utf8(&bytes[..error.valid_up_to()]))?;
     let mut deserializer = serde_json::Deserializer::from_str(text);
     let value = seed.deserialize(&mut deserializer).map_err(JsonError::from)?;
     deserializer.end().map_err(JsonError::from)?;

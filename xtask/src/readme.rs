@@ -32,7 +32,7 @@ fn complaints(root: &Path) -> Result<Vec<String>, String> {
     if examples.is_empty() {
         return Ok(vec!["README.md has no curl example that is followed by its answer".to_owned()]);
     }
-    let binary = cargo::build_server(root, &[])?;
+    let binary = cargo::tested_server(root)?;
     let server = LocalServer::start(&binary, Store::MEMORY)?;
     let mut complaints = Vec::new();
     for example in &examples {

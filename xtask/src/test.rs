@@ -1,5 +1,7 @@
 //! `cargo xtask test`: everything CI checks, in the order in which it is cheapest to fail.
 
+mod retold;
+
 use crate::{
     FOUND, cargo, catalogue, config_schema, conformance, faults, openapi, readme, snapshot, tidy, torture,
     trace,
@@ -16,8 +18,8 @@ Steps: format, clippy, test, faults, doc, tidy, catalogue, openapi, schema,
 trace, snapshot, conformance, on-memory, on-redis, on-postgres,
 torture (its short form), readme (the curl examples of README.md). The step
 conformance runs on the embedded store and the next three on those they name.
-A step that fails does not keep the next one from running; the closing table
-shows them all.
+A step that fails does not keep the next one from running; at the end what
+failed is told once more, and the closing table shows them all.
 
 Exit: 0 every step passed; 1 one failed or, with --require-all, something that a
 test needs is not installed.";
@@ -121,6 +123,7 @@ enum Fate {
 pub(crate) fn run(root: &Path, options: &Options) -> ExitCode {
     let missing: Vec<&Need> = NEEDS.iter().filter(|need| installed(need.program).is_none()).collect();
     let mut rows = Vec::new();
+    let mut told = Vec::new();
     for (name, step) in steps(root, options.require_all) {
         anstream::println!("\n==> {name}");
         let begun = Instant::now();
@@ -129,12 +132,20 @@ pub(crate) fn run(root: &Path, options: &Options) -> ExitCode {
                 anstream::println!("needs {}, which is not installed; {}", need.program, need.get);
                 Fate::Skipped
             }
-            None if step() => Fate::Passed,
-            None => Fate::Failed,
+            None => match step() {
+                Outcome::Passed => Fate::Passed,
+                Outcome::Failed(said) => {
+                    told.extend(said.map(|said| format!("what failed in {name}, once more:\n{said}\n")));
+                    Fate::Failed
+                }
+            },
         };
         let took = begun.elapsed();
         anstream::println!("<== {name}: {} in {}", word(fate), seconds(took));
         rows.push((name, fate, took));
+    }
+    for said in told {
+        anstream::println!("\n{said}");
     }
     anstream::println!("\n{}", table(&rows, &missing));
     let failed = rows.iter().any(|(_, fate, _)| *fate == Fate::Failed);
@@ -145,7 +156,13 @@ pub(crate) fn run(root: &Path, options: &Options) -> ExitCode {
     if failed { ExitCode::from(FOUND) } else { ExitCode::SUCCESS }
 }
 
-type Step<'a> = Box<dyn FnOnce() -> bool + 'a>;
+/// How a step ended, and what of its output is worth telling again.
+enum Outcome {
+    Passed,
+    Failed(Option<String>),
+}
+
+type Step<'a> = Box<dyn FnOnce() -> Outcome + 'a>;
 
 /// The steps. Clippy checks what the doc step needs checked, and the test step builds what the last one starts, so that
 /// little is built twice.
@@ -159,12 +176,10 @@ fn steps(root: &Path, require_all: bool) -> Vec<(&'static str, Step<'_>)> {
             if require_all {
                 command.env(REQUIRE_ALL, "1");
             }
-            match command.status() {
-                Ok(status) => status.success(),
-                Err(error) => {
-                    anstream::eprintln!("cargo could not be started: {error}");
-                    false
-                }
+            match retold::run(&mut command) {
+                Ok(None) => Outcome::Passed,
+                Ok(said) => Outcome::Failed(said),
+                Err(error) => Outcome::Failed(Some(format!("cargo could not be started: {error}"))),
             }
         })
     };
@@ -197,7 +212,7 @@ fn steps(root: &Path, require_all: bool) -> Vec<(&'static str, Step<'_>)> {
 
 /// A verb of this program as a step.
 fn own<'a>(run: impl FnOnce() -> ExitCode + 'a) -> Step<'a> {
-    Box::new(move || run() == ExitCode::SUCCESS)
+    Box::new(move || if run() == ExitCode::SUCCESS { Outcome::Passed } else { Outcome::Failed(None) })
 }
 
 fn table(rows: &[(&str, Fate, Duration)], missing: &[&Need]) -> String {

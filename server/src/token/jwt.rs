@@ -3,7 +3,7 @@
 //! What is accepted is what this server writes: three parts, one spelling of each, the algorithm that belongs to the
 //! key, every claim present once and of its type. Nothing in a token says how it is to be checked (RFC 8725).
 
-use super::claims::{Own, Payload, PayloadSeed};
+use super::claims::{Own, Payload};
 use super::family::AccountEpoch;
 use super::keys::{Keys, RingKey, Signer, Writer};
 use crate::env::Timestamp;
@@ -118,8 +118,7 @@ pub(super) fn decode(keys: &Keys, token: &str, expected: &Expected<'_>) -> Resul
         return Err(LoginError::new(Denied::TokenSignature, "the key was retired too long ago"));
     }
 
-    let mut read = Payload::default();
-    json::strict_as(&payload, PayloadSeed(&mut read)).map_err(|_| form(NO_OBJECT))?;
+    let read = Payload::read(&payload).map_err(|_| form(NO_OBJECT))?;
     for (own, value) in
         [(Own::Iss, expected.issuer), (Own::Aud, expected.audience), (Own::Use, expected.r#use)]
     {

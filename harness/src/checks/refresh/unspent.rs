@@ -2,8 +2,9 @@
 
 use crate::check::{Checks, Group};
 use crate::checks::flow::refreshable;
-use crate::context::Session;
+use crate::context::{Context, Session};
 use crate::draft::{Draft, Writing};
+use crate::finding::Stop;
 use crate::judge::Verdict;
 use crate::jwt::{self, Jwt};
 use countersign_spec::{Operation, Role};
@@ -18,40 +19,56 @@ pub(super) fn add(checks: &mut Checks<'_>) {
         "a refused refresh spends no token",
         &["common.refresh.refused-spends-nothing"],
         |cx| {
-            let mut known: Vec<String> = Vec::new();
-            for nth in 0.. {
-                let (mut session, mut token) = refreshable(cx)?;
-                if known.contains(&token) {
-                    // Tokens that count seconds and nothing else are the same within one.
-                    std::thread::sleep(APART);
-                    (session, token) = refreshable(cx)?;
-                }
-                known.push(token.clone());
-                let (operation, good) = cx.refresh_draft(&session, &token)?;
-                let Some((how, spoilt)) = spoilt(operation, &good, &session).into_iter().nth(nth) else {
-                    break;
-                };
-                if let Some(beside) = beside_the_body(operation, &spoilt) {
-                    cx.secrets.add(beside, "$BROKEN_TOKEN");
-                }
-                let answer = cx.send(operation, &spoilt)?;
-                // What a target lets in counts, and what becomes of a token in an error nobody can say.
-                if answer.verdict != Verdict::Refused || answer.exchange.status() == Some(429) {
-                    continue;
-                }
-                let again = cx.refresh_with(&session, &token)?;
-                if !again.accepted() {
-                    let (other, _) = refreshable(cx)?;
-                    cx.refresh(&other)?;
-                }
-                let did = format!(
-                    "was given nothing for a refresh {how}, and refreshed rightly with the same token"
-                );
-                cx.must_accept(&again, &did)?;
+            let (session, token) = refreshable(cx)?;
+            let (operation, good) = cx.refresh_draft(&session, &token)?;
+            // With one token for all of them first: where it is good afterwards, none of them spent it.
+            let mut all_refused = true;
+            for (_, spoilt) in spoilt(operation, &good, &session) {
+                all_refused &= is_refused(cx, operation, &spoilt)?;
             }
-            Ok(())
+            if all_refused && cx.refresh_with(&session, &token)?.accepted() {
+                return Ok(());
+            }
+            each_with_its_own(cx, token)
         },
     );
+}
+
+/// Presents a token of its own in each of the requests: which of them spends it, or that only those do that are let in.
+fn each_with_its_own(cx: &mut Context<'_>, used: String) -> Result<(), Stop> {
+    let mut known = vec![used];
+    for nth in 0.. {
+        let (mut session, mut token) = refreshable(cx)?;
+        if known.contains(&token) {
+            // Tokens that count seconds and nothing else are the same within one.
+            std::thread::sleep(APART);
+            (session, token) = refreshable(cx)?;
+        }
+        known.push(token.clone());
+        let (operation, good) = cx.refresh_draft(&session, &token)?;
+        let Some((how, spoilt)) = spoilt(operation, &good, &session).into_iter().nth(nth) else { break };
+        // What a target lets in counts, and what becomes of a token in an error nobody can say.
+        if !is_refused(cx, operation, &spoilt)? {
+            continue;
+        }
+        let again = cx.refresh_with(&session, &token)?;
+        if !again.accepted() {
+            let (other, _) = refreshable(cx)?;
+            cx.refresh(&other)?;
+        }
+        let did = format!("was given nothing for a refresh {how}, and refreshed rightly with the same token");
+        cx.must_accept(&again, &did)?;
+    }
+    Ok(())
+}
+
+/// Whether the request is refused for what it is.
+fn is_refused(cx: &mut Context<'_>, operation: &Operation, spoilt: &Draft) -> Result<bool, Stop> {
+    if let Some(beside) = beside_the_body(operation, spoilt) {
+        cx.secrets.add(beside, "$BROKEN_TOKEN");
+    }
+    let answer = cx.send(operation, spoilt)?;
+    Ok(answer.verdict == Verdict::Refused && answer.exchange.status() != Some(429))
 }
 
 /// What stands in `Authorization` where the token itself stands in the body.
