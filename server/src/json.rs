@@ -2,6 +2,7 @@
 //!
 //! RFC 8259 leaves duplicate names to the reader, and readers differ; whoever checks one and acts on another is fooled.
 
+use crate::scan::is_plain;
 use serde::Serialize;
 use serde::de::{self, Deserialize, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
@@ -85,10 +86,11 @@ pub(crate) fn write(out: &mut Vec<u8>, value: &Value) {
 /// Writes a text. Most have nothing to escape, tokens among them, which are long: whether that is so is found without a
 /// branch for each byte, so for many at once, where serde_json looks at each.
 pub(crate) fn write_text(out: &mut Vec<u8>, text: &str) {
-    let special = |byte: &u8| u8::from(*byte < 0x20) | u8::from(*byte == b'"') | u8::from(*byte == b'\\');
-    if text.as_bytes().iter().fold(0, |any, byte| any | special(byte)) != 0 {
+    if !is_plain(text.as_bytes()) {
         return by_serde(out, text);
     }
+    // Room is asked for once.
+    out.reserve(text.len() + 2);
     out.push(b'"');
     out.extend_from_slice(text.as_bytes());
     out.push(b'"');

@@ -62,6 +62,7 @@ mod nonces;
 pub mod observer;
 pub mod password;
 mod pem;
+mod scan;
 pub mod scheme;
 pub mod schemes;
 pub mod service;
