@@ -37,10 +37,12 @@ pub(crate) struct Shared {
 pub(crate) async fn step(
     scheme: &dyn ErasedScheme,
     shared: &Shared,
-    request: LoginRequest,
+    request: &mut LoginRequest,
 ) -> Result<Body, LoginError> {
     let proven = Mutex::new(None);
+    // Lent and taken from, so that it is kept once and not in each of the functions around this one.
     let LoginRequest { operation, input, authorization, headers, source } = request;
+    let (input, authorization) = (input.take(), std::mem::replace(authorization, Authorization::None));
     let cx = Cx {
         proven: &proven,
         scheme: scheme.name(),
@@ -49,11 +51,11 @@ pub(crate) async fn step(
         nonces: &shared.nonces,
         accounts: &shared.accounts,
         registry: &shared.registry,
-        headers: &headers,
+        headers,
         limits: &shared.limits,
-        source,
+        source: *source,
     };
-    let one = One { scheme, shared, cx: &cx, operation: &operation };
+    let one = One { scheme, shared, cx: &cx, operation };
     match operation.step {
         Step::Challenge => one.challenge(required(input)?).await,
         Step::Login => one.login(required(input)?).await,

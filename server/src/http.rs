@@ -119,7 +119,8 @@ impl Router {
             return problem::no_content("GET, POST, OPTIONS");
         }
         let Ok(found) = self.operations.at(head.uri.path()) else {
-            return self.elsewhere(head, body).await;
+            // Boxed, as below: nobody's answer depends on how fast a document is.
+            return Box::pin(self.elsewhere(head, body)).await;
         };
         let methods = found.value;
         let chosen = methods.iter().find(|(method, _)| *method == head.method);

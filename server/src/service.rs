@@ -211,11 +211,10 @@ impl SchemeService {
     }
 
     /// What the scheme answers to this request.
-    pub(crate) async fn reply(&self, request: LoginRequest) -> LoginReply {
-        let operation = request.operation.clone();
-        match engine::step(self.scheme.as_ref(), &self.shared, request).await {
+    pub(crate) async fn reply(&self, mut request: LoginRequest) -> LoginReply {
+        match engine::step(self.scheme.as_ref(), &self.shared, &mut request).await {
             Ok(body) => LoginReply { status: 200, body, authenticate: None, retry_after: None },
-            Err(error) => self.refuse(&operation, &error),
+            Err(error) => self.refuse(&request.operation, &error),
         }
     }
 }

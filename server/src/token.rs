@@ -94,6 +94,7 @@ pub struct Presented {
     /// Who holds it.
     pub subject: Subject,
     claims: Claims,
+    at: Timestamp,
 }
 
 /// Makes, checks, renews and ends tokens for all schemes.
@@ -256,7 +257,7 @@ impl Issuer {
                 if self.sessions.account_ended(rules.id(), claims.account.as_ref()).await?.is_some() {
                     return Err(LoginError::new(Denied::TokenRefused, "the account was changed or is gone"));
                 }
-                Ok(Presented { subject: subject_of(rules, &mut claims), claims })
+                Ok(Presented { subject: subject_of(rules, &mut claims), claims, at: now })
             }
             Renewal::Rotate { .. } => {
                 let claims = self.read(rules, Use::Refresh, token, now)?;
@@ -269,7 +270,7 @@ impl Issuer {
                 if let Some(cause) = self.sessions.ended(rules.id(), &family, now, true).await? {
                     return Err(self.end_because(rules, session, cause).await?);
                 }
-                Ok(Presented { subject: family.subject, claims })
+                Ok(Presented { subject: family.subject, claims, at: now })
             }
         }
     }
@@ -282,7 +283,7 @@ impl Issuer {
         session.is_some() && session == presented.claims.session
     }
 
-    /// New tokens for those presented; nothing where the access tokens at hand live longer instead.
+    /// New tokens for those presented, from that moment on; nothing where the access tokens at hand live longer instead.
     ///
     /// # Errors
     /// [`Denied::TokenRefused`] for a token replaced too long ago, which also ends its family; or that the store failed.
@@ -291,17 +292,16 @@ impl Issuer {
         rules: &dyn TokenRules,
         presented: &Presented,
     ) -> Result<Option<Tokens>, LoginError> {
-        let now = self.clock.now();
-        let policy = rules.policy();
+        let Presented { subject, claims, at: now } = presented;
+        let (now, policy) = (*now, rules.policy());
         let Renewal::Rotate { grace, extends, .. } = policy.renewal else {
-            let Presented { subject, claims } = presented;
             return self.reissued(rules, subject, now, claims.logged_in(), claims.account.as_ref()).map(Some);
         };
-        let session = presented.claims.session.as_deref().unwrap_or_default();
+        let session = claims.session.as_deref().unwrap_or_default();
         let keys = self.keys.now();
         let kid = keys.current().kid();
         let turn = family::Turn {
-            generation: presented.claims.generation,
+            generation: claims.generation,
             now,
             grace,
             extend_until: extends.then(|| now.plus_secs(policy.lifetime)),

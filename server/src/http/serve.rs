@@ -10,13 +10,14 @@ use crate::login::Login;
 use bytes::{Bytes, BytesMut};
 use http::{Request, StatusCode, Version, header};
 use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use hyper_util::server::conn::auto;
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
@@ -220,26 +221,42 @@ impl Connection {
                 Ok(response)
             }
         });
-        let builder = builder(limits);
-        let mut connection = std::pin::pin!(builder.serve_connection(io, service));
-        let seen = stopping.clone();
-        let mut stop = std::pin::pin!(stopping.changed());
-        let (mut asked, mut told) = (false, false);
-        let ended = std::future::poll_fn(|cx| {
-            // Asked once, so that it wakes this task, and then only when it has come: to ask is dear for every request.
-            if !told && (!asked || !matches!(seen.has_changed(), Ok(false))) {
-                asked = true;
-                told = stop.as_mut().poll(cx).is_ready();
-                if told {
-                    connection.as_mut().graceful_shutdown();
-                }
-            }
-            connection.as_mut().poll(cx)
-        });
-        if let Err(error) = ended.await {
+        // Each by its own, where the library's choice between them would stand between us and every read.
+        let ended = if is_http_1 {
+            let connection = http_1().serve_connection(io, service);
+            until_done(connection, stopping, http1::Connection::graceful_shutdown).await
+        } else {
+            let connection = http_2(limits).serve_connection(io, service);
+            until_done(connection, stopping, http2::Connection::graceful_shutdown).await
+        };
+        if let Err(error) = ended {
             tracing::debug!(%error, "a connection ended early");
         }
     }
+}
+
+/// Lets a connection be until it is done, and has it be done with what it has begun when the server stops.
+async fn until_done<C: Future>(
+    connection: C,
+    mut stopping: watch::Receiver<()>,
+    finish: fn(Pin<&mut C>),
+) -> C::Output {
+    let mut connection = std::pin::pin!(connection);
+    let seen = stopping.clone();
+    let mut stop = std::pin::pin!(stopping.changed());
+    let (mut asked, mut told) = (false, false);
+    let done = std::future::poll_fn(|cx| {
+        // Asked once, so that it wakes this task, and then only when it has come: to ask is dear for every request.
+        if !told && (!asked || !matches!(seen.has_changed(), Ok(false))) {
+            asked = true;
+            told = stop.as_mut().poll(cx).is_ready();
+            if told {
+                finish(connection.as_mut());
+            }
+        }
+        connection.as_mut().poll(cx)
+    });
+    done.await
 }
 
 /// What RFC 9112 section 3.2 has refused: an HTTP/1.1 request without a host, and any with two or with what is none.
@@ -260,12 +277,16 @@ fn wrong_host(request: &Request<Incoming>) -> Option<&'static str> {
     }
 }
 
-fn builder(limits: ConnectionLimits) -> auto::Builder<TokioExecutor> {
-    let mut builder = auto::Builder::new(TokioExecutor::new());
+fn http_1() -> http1::Builder {
+    let mut builder = http1::Builder::new();
     // The stream looks after how long a head takes.
-    builder.http1().header_read_timeout(None).max_buf_size(HEAD_BYTES);
+    builder.header_read_timeout(None).max_buf_size(HEAD_BYTES);
     builder
-        .http2()
+}
+
+fn http_2(limits: ConnectionLimits) -> http2::Builder<TokioExecutor> {
+    let mut builder = http2::Builder::new(TokioExecutor::new());
+    builder
         .timer(TokioTimer::new())
         .keep_alive_interval(limits.head_time)
         .keep_alive_timeout(limits.head_time)
@@ -288,8 +309,7 @@ const HTTP2_OPENING: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// As many first bytes as it takes to tell HTTP/2 from HTTP/1.
 ///
-/// The library tells them apart itself but would wait for ever for a caller who sends nothing, so it is handed a stream
-/// that starts with the answer.
+/// Whoever sends nothing is not waited for; what was read goes to the library with the rest.
 async fn opening(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Bytes> {
     let mut first = BytesMut::with_capacity(HTTP2_OPENING.len());
     while first.len() < HTTP2_OPENING.len() && HTTP2_OPENING.starts_with(&first) {

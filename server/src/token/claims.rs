@@ -349,7 +349,7 @@ impl<'a> Written<'a> {
         };
         for ((own, member), word) in RESERVED.iter().zip(MEMBERS).zip(&self.own) {
             let Some(word) = word else { continue };
-            let before = others.iter().take_while(|(name, _)| name < own).count();
+            let before = others.iter().take_while(|(name, _)| stands_before(name, own)).count();
             let (now, later) = others.split_at(before);
             write_others(&mut out, now);
             others = later;
@@ -363,6 +363,14 @@ impl<'a> Written<'a> {
         }
         out.push(b'}');
         out
+    }
+}
+
+/// Whether a name comes before another, which the first byte mostly says.
+fn stands_before(name: &str, other: &str) -> bool {
+    match (name.as_bytes().first(), other.as_bytes().first()) {
+        (Some(first), Some(others)) if first != others => first < others,
+        _ => name < other,
     }
 }
 

@@ -63,7 +63,7 @@ fn each_with_its_own(cx: &mut Context<'_>, used: String) -> Result<(), Stop> {
 }
 
 /// Whether the request is refused for what it is.
-fn is_refused(cx: &mut Context<'_>, operation: &Operation, spoilt: &Draft) -> Result<bool, Stop> {
+fn is_refused<'t>(cx: &mut Context<'t>, operation: &'t Operation, spoilt: &Draft) -> Result<bool, Stop> {
     if let Some(beside) = beside_the_body(operation, spoilt) {
         cx.secrets.add(beside, "$BROKEN_TOKEN");
     }
