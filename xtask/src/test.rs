@@ -14,10 +14,11 @@ use std::time::{Duration, Instant};
 
 /// Shown under `--help`.
 pub(crate) const HELP: &str = "\
-Steps: format, clippy, test, faults, doc, tidy, catalogue, openapi, schema,
-trace, snapshot, conformance, on-memory, on-redis, on-postgres,
-torture (its short form), readme (the curl examples of README.md). The step
-conformance runs on the embedded store and the next three on those they name.
+Steps: format, clippy, lean, test, faults, doc, tidy, catalogue, openapi,
+schema, trace, snapshot, conformance, on-memory, on-redis, on-postgres, torture
+(its short form), readme (the curl examples of README.md). The step lean checks
+that the server compiles with its default features alone; conformance runs on
+the embedded store and the next three on those they name.
 A step that fails does not keep the next one from running; at the end what
 failed is told once more, and the closing table shows them all.
 
@@ -189,6 +190,8 @@ fn steps(root: &Path, require_all: bool) -> Vec<(&'static str, Step<'_>)> {
             "clippy",
             call(&["clippy", "--workspace", "--all-targets", "--all-features", "--", "-D", "warnings"], &[]),
         ),
+        // What a stranger builds first; the other steps build everything with all features.
+        ("lean", call(&["check", "--package", "countersign-server", "--bin", "countersign-server"], &[])),
         ("test", call(&["test", "--workspace", "--all-features", "--no-fail-fast"], &[])),
         ("faults", own(|| faults::run(root, &faults::Options::default()))),
         (

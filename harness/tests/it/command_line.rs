@@ -2,17 +2,15 @@
 
 use crate::program::countersign;
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 #[test]
-fn the_list_is_in_the_form_of_libtest_and_quick() {
+fn the_list_is_in_the_form_of_libtest() {
     for format in [&[][..], &["--format", "terse"]] {
         let mut arguments = vec!["conformance", "--list"];
         arguments.extend(format);
         let run = countersign(&arguments);
         assert_eq!(run.code, Some(0), "{}", run.stderr);
         assert_eq!(run.stderr, "");
-        assert!(run.took < Duration::from_secs(2), "{:?}", run.took);
         let mut names = BTreeSet::new();
         for line in run.stdout.lines().take_while(|line| !line.is_empty()) {
             let name = line.strip_suffix(": test").unwrap_or_else(|| panic!("no line of libtest: {line}"));

@@ -12,7 +12,7 @@ fn where_nothing_listens_one_line_says_so_and_the_exit_is_3() {
     let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
     let run = countersign(&["conformance", "--url", &format!("http://127.0.0.1:{port}")]);
     assert_eq!(run.code, Some(3), "{}", run.stderr);
-    assert!(run.took < Duration::from_secs(5), "{:?}", run.took);
+    assert!(run.took < Duration::from_secs(30), "{:?}", run.took);
     assert_eq!(run.stdout, "");
     let lines: Vec<&str> = run.stderr.lines().collect();
     let [line] = lines.as_slice() else { panic!("not one line: {lines:#?}") };
