@@ -81,9 +81,7 @@ impl Store for MemoryStore {
 
     fn take<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Option<Bytes>, StoreError>> {
         self.with(key, |shard, now| {
-            let value = shard.get(key.name(), now);
-            shard.remove(key.name());
-            value
+            shard.remove(key.name()).filter(|entry| entry.until > now).map(|entry| entry.value)
         })
     }
 
@@ -114,7 +112,7 @@ impl Store for MemoryStore {
     }
 
     fn remove<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<(), StoreError>> {
-        self.with(key, |shard, _| shard.remove(key.name()))
+        self.with(key, |shard, _| drop(shard.remove(key.name())))
     }
 
     fn clear(&self) -> BoxFuture<'_, Result<(), StoreError>> {
@@ -187,10 +185,10 @@ impl Shard {
         true
     }
 
-    fn remove(&mut self, name: &str) {
-        if let Some(entry) = self.entries.remove(name) {
-            self.ends.remove(&(entry.until, entry.serial));
-        }
+    fn remove(&mut self, name: &str) -> Option<Entry> {
+        let entry = self.entries.remove(name)?;
+        self.ends.remove(&(entry.until, entry.serial));
+        Some(entry)
     }
 
     /// Drops a few ended entries, so that every insertion pays for more than it leaves behind, and makes room.
