@@ -150,53 +150,41 @@ const METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-
 mod tests {
     use super::*;
     use crate::env::{SystemClock, Timestamp};
-    use crate::store::{BoxFuture, Key, MemoryStore, Put, StoreError};
+    use crate::store::{Call, Key, MemoryStore, Put, StoreError};
 
     /// A store that is out.
     #[derive(Debug)]
     struct Out;
 
     impl Out {
-        fn failed<'a, T: Send + 'a>() -> BoxFuture<'a, Result<T, StoreError>> {
-            Box::pin(std::future::ready(Err(StoreError::new("answer", &"canary"))))
+        fn failed<'a, T: Send + 'a>() -> Call<'a, T> {
+            Call::now(Err(StoreError::new("answer", &"canary")))
         }
     }
 
     impl Store for Out {
-        fn put<'a>(
-            &'a self,
-            _: &'a Key,
-            _: Bytes,
-            _: Timestamp,
-            _: Put,
-        ) -> BoxFuture<'a, Result<bool, StoreError>> {
+        fn put<'a>(&'a self, _: &'a Key, _: Bytes, _: Timestamp, _: Put) -> Call<'a, bool> {
             Self::failed()
         }
-        fn get<'a>(&'a self, _: &'a Key) -> BoxFuture<'a, Result<Option<Bytes>, StoreError>> {
+        fn get<'a>(&'a self, _: &'a Key) -> Call<'a, Option<Bytes>> {
             Self::failed()
         }
-        fn take<'a>(&'a self, _: &'a Key) -> BoxFuture<'a, Result<Option<Bytes>, StoreError>> {
+        fn take<'a>(&'a self, _: &'a Key) -> Call<'a, Option<Bytes>> {
             Self::failed()
         }
-        fn swap<'a>(
-            &'a self,
-            _: &'a Key,
-            _: Bytes,
-            _: Bytes,
-            _: Timestamp,
-        ) -> BoxFuture<'a, Result<bool, StoreError>> {
+        fn swap<'a>(&'a self, _: &'a Key, _: Bytes, _: Bytes, _: Timestamp) -> Call<'a, bool> {
             Self::failed()
         }
-        fn bump<'a>(&'a self, _: &'a Key, _: Timestamp) -> BoxFuture<'a, Result<u64, StoreError>> {
+        fn bump<'a>(&'a self, _: &'a Key, _: Timestamp) -> Call<'a, u64> {
             Self::failed()
         }
-        fn remove<'a>(&'a self, _: &'a Key) -> BoxFuture<'a, Result<(), StoreError>> {
+        fn remove<'a>(&'a self, _: &'a Key) -> Call<'a, ()> {
             Self::failed()
         }
-        fn clear(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        fn clear(&self) -> Call<'_, ()> {
             Self::failed()
         }
-        fn ping(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        fn ping(&self) -> Call<'_, ()> {
             Self::failed()
         }
     }

@@ -21,6 +21,7 @@ use bytes::Bytes;
 use std::fmt::Debug;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 #[cfg(any(feature = "postgres", feature = "redis"))]
 pub use bounds::CallLimits;
@@ -36,6 +37,58 @@ pub use tls::{StoreTls, StoreTlsError};
 /// A boxed future that can move between threads.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
+/// A call of a store: answered at once, where there was nothing to wait for, or later.
+///
+/// ```
+/// use countersign_server::store::Call;
+///
+/// # async fn example() {
+/// assert!(matches!(Call::now(Ok(1)).await, Ok(1)));
+/// assert!(matches!(Call::later(async { Ok(2) }).await, Ok(2)));
+/// # }
+/// ```
+#[must_use = "a call that is answered later does nothing unless it is awaited"]
+pub enum Call<'a, T> {
+    /// The answer, until it is taken.
+    Now(Option<Result<T, StoreError>>),
+    /// What will answer.
+    Later(BoxFuture<'a, Result<T, StoreError>>),
+}
+
+impl<'a, T> Call<'a, T> {
+    /// Answered already.
+    pub const fn now(answer: Result<T, StoreError>) -> Self {
+        Self::Now(Some(answer))
+    }
+
+    /// Answered by this.
+    pub fn later(answer: impl Future<Output = Result<T, StoreError>> + Send + 'a) -> Self {
+        Self::Later(Box::pin(answer))
+    }
+}
+
+impl<T> Debug for Call<'_, T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Now(_) => "Now",
+            Self::Later(_) => "Later",
+        })
+    }
+}
+
+impl<T: Unpin> Future for Call<'_, T> {
+    type Output = Result<T, StoreError>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match self.get_mut() {
+            Self::Now(answer) => Poll::Ready(
+                answer.take().unwrap_or_else(|| Err(StoreError::new("answer", &"it has answered"))),
+            ),
+            Self::Later(answer) => answer.as_mut().poll(cx),
+        }
+    }
+}
+
 /// Keeps bytes under keys until a moment.
 ///
 /// An entry is gone, for every method, from the moment given as `until` on: an implementor compares with its clock when
@@ -46,40 +99,28 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 /// There are no default bodies: a quiet default that is not atomic is worse than none.
 pub trait Store: Debug + Send + Sync {
     /// Stores a value. With [`Put::New`] only where nothing is stored; the answer says whether it was.
-    fn put<'a>(
-        &'a self,
-        key: &'a Key,
-        value: Bytes,
-        until: Timestamp,
-        mode: Put,
-    ) -> BoxFuture<'a, Result<bool, StoreError>>;
+    fn put<'a>(&'a self, key: &'a Key, value: Bytes, until: Timestamp, mode: Put) -> Call<'a, bool>;
 
     /// The value, if it is there.
-    fn get<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Option<Bytes>, StoreError>>;
+    fn get<'a>(&'a self, key: &'a Key) -> Call<'a, Option<Bytes>>;
 
     /// Reads and deletes in one step: of any number of callers at once exactly one gets the value.
-    fn take<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Option<Bytes>, StoreError>>;
+    fn take<'a>(&'a self, key: &'a Key) -> Call<'a, Option<Bytes>>;
 
     /// Replaces the value if it still is `was`; the answer says whether it did.
-    fn swap<'a>(
-        &'a self,
-        key: &'a Key,
-        was: Bytes,
-        value: Bytes,
-        until: Timestamp,
-    ) -> BoxFuture<'a, Result<bool, StoreError>>;
+    fn swap<'a>(&'a self, key: &'a Key, was: Bytes, value: Bytes, until: Timestamp) -> Call<'a, bool>;
 
     /// Counts: one more than before, starting at 1. Only the first count of a key sets when the counter ends.
-    fn bump<'a>(&'a self, key: &'a Key, until: Timestamp) -> BoxFuture<'a, Result<u64, StoreError>>;
+    fn bump<'a>(&'a self, key: &'a Key, until: Timestamp) -> Call<'a, u64>;
 
     /// Deletes, if it is there.
-    fn remove<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<(), StoreError>>;
+    fn remove<'a>(&'a self, key: &'a Key) -> Call<'a, ()>;
 
     /// Deletes everything. Only a development server ever calls it.
-    fn clear(&self) -> BoxFuture<'_, Result<(), StoreError>>;
+    fn clear(&self) -> Call<'_, ()>;
 
     /// Whether calls would be served now: cheap, changes nothing, and fails where they would. For readiness.
-    fn ping(&self) -> BoxFuture<'_, Result<(), StoreError>>;
+    fn ping(&self) -> Call<'_, ()>;
 }
 
 /// Whether [`Store::put`] may overwrite.

@@ -3,7 +3,7 @@
 //! Durable entries live in redb. Ephemeral ones live in memory only, so a crash can never bring a used challenge back.
 
 use super::memory::count;
-use super::{BoxFuture, Key, MemoryStore, Put, Space, Store, StoreError};
+use super::{Call, Key, MemoryStore, Put, Space, Store, StoreError};
 use crate::env::{Clock, Timestamp};
 use bytes::Bytes;
 use redb::{
@@ -87,81 +87,69 @@ fn make_private(path: &Path) -> io::Result<()> {
 }
 
 impl Store for EmbeddedStore {
-    fn put<'a>(
-        &'a self,
-        key: &'a Key,
-        value: Bytes,
-        until: Timestamp,
-        mode: Put,
-    ) -> BoxFuture<'a, Result<bool, StoreError>> {
+    fn put<'a>(&'a self, key: &'a Key, value: Bytes, until: Timestamp, mode: Put) -> Call<'a, bool> {
         match key.space() {
             Space::Ephemeral => self.ephemeral.put(key, value, until, mode),
             Space::Durable => {
-                Box::pin(async move { Ok(self.ask(key, Act::Put { value, until, mode }).await?.done) })
+                Call::later(async move { Ok(self.ask(key, Act::Put { value, until, mode }).await?.done) })
             }
         }
     }
 
-    fn get<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Option<Bytes>, StoreError>> {
+    fn get<'a>(&'a self, key: &'a Key) -> Call<'a, Option<Bytes>> {
         match key.space() {
             Space::Ephemeral => self.ephemeral.get(key),
-            Space::Durable => Box::pin(std::future::ready(self.read(key))),
+            Space::Durable => Call::now(self.read(key)),
         }
     }
 
-    fn take<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Option<Bytes>, StoreError>> {
+    fn take<'a>(&'a self, key: &'a Key) -> Call<'a, Option<Bytes>> {
         match key.space() {
             Space::Ephemeral => self.ephemeral.take(key),
-            Space::Durable => Box::pin(async move { Ok(self.ask(key, Act::Take).await?.value) }),
+            Space::Durable => Call::later(async move { Ok(self.ask(key, Act::Take).await?.value) }),
         }
     }
 
-    fn swap<'a>(
-        &'a self,
-        key: &'a Key,
-        was: Bytes,
-        value: Bytes,
-        until: Timestamp,
-    ) -> BoxFuture<'a, Result<bool, StoreError>> {
+    fn swap<'a>(&'a self, key: &'a Key, was: Bytes, value: Bytes, until: Timestamp) -> Call<'a, bool> {
         match key.space() {
             Space::Ephemeral => self.ephemeral.swap(key, was, value, until),
             Space::Durable => {
-                Box::pin(async move { Ok(self.ask(key, Act::Swap { was, value, until }).await?.done) })
+                Call::later(async move { Ok(self.ask(key, Act::Swap { was, value, until }).await?.done) })
             }
         }
     }
 
-    fn bump<'a>(&'a self, key: &'a Key, until: Timestamp) -> BoxFuture<'a, Result<u64, StoreError>> {
+    fn bump<'a>(&'a self, key: &'a Key, until: Timestamp) -> Call<'a, u64> {
         match key.space() {
             Space::Ephemeral => self.ephemeral.bump(key, until),
-            Space::Durable => Box::pin(async move {
+            Space::Durable => Call::later(async move {
                 Ok(self.ask(key, Act::Bump { until }).await?.value.as_deref().map_or(0, count))
             }),
         }
     }
 
-    fn remove<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<(), StoreError>> {
+    fn remove<'a>(&'a self, key: &'a Key) -> Call<'a, ()> {
         match key.space() {
             Space::Ephemeral => self.ephemeral.remove(key),
-            Space::Durable => Box::pin(async move { self.ask(key, Act::Remove).await.map(|_| ()) }),
+            Space::Durable => Call::later(async move { self.ask(key, Act::Remove).await.map(|_| ()) }),
         }
     }
 
-    fn clear(&self) -> BoxFuture<'_, Result<(), StoreError>> {
-        Box::pin(async move {
+    fn clear(&self) -> Call<'_, ()> {
+        Call::later(async move {
             self.ephemeral.clear().await?;
             self.ask(&Key::new(Space::Durable, ""), Act::Clear).await.map(|_| ())
         })
     }
 
-    fn ping(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+    fn ping(&self) -> Call<'_, ()> {
         // A commit would wait for the disk; that the writer lives and the file can be read is what matters.
         let writes = match &self.jobs {
             Some(jobs) if !jobs.is_closed() => Ok(()),
             _ => Err(StoreError::new("write", &"its writer has stopped")),
         };
         let answer = writes.and_then(|()| self.read(&Key::new(Space::Durable, "ping")).map(|_| ()));
-        Box::pin(std::future::ready(answer))
+        Call::now(answer)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Everything in this process's memory; gone when it ends.
 
-use super::{BoxFuture, Key, Put, Space, Store, StoreError};
+use super::{Call, Key, Put, Space, Store};
 use crate::env::{Clock, Timestamp};
 use bytes::Bytes;
 use foldhash::quality::RandomState;
@@ -50,48 +50,32 @@ impl MemoryStore {
         shards[index].lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn with<T>(
-        &self,
-        key: &Key,
-        act: impl FnOnce(&mut Shard, Timestamp) -> T,
-    ) -> BoxFuture<'static, Result<T, StoreError>>
+    fn with<T>(&self, key: &Key, act: impl FnOnce(&mut Shard, Timestamp) -> T) -> Call<'static, T>
     where
         T: Send + 'static,
     {
         let now = self.clock.now();
         let answer = act(&mut self.shard(key), now);
-        Box::pin(std::future::ready(Ok(answer)))
+        Call::now(Ok(answer))
     }
 }
 
 impl Store for MemoryStore {
-    fn put<'a>(
-        &'a self,
-        key: &'a Key,
-        value: Bytes,
-        until: Timestamp,
-        mode: Put,
-    ) -> BoxFuture<'a, Result<bool, StoreError>> {
+    fn put<'a>(&'a self, key: &'a Key, value: Bytes, until: Timestamp, mode: Put) -> Call<'a, bool> {
         self.with(key, |shard, now| shard.put(key.name(), value, until, now, mode))
     }
 
-    fn get<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Option<Bytes>, StoreError>> {
+    fn get<'a>(&'a self, key: &'a Key) -> Call<'a, Option<Bytes>> {
         self.with(key, |shard, now| shard.get(key.name(), now))
     }
 
-    fn take<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Option<Bytes>, StoreError>> {
+    fn take<'a>(&'a self, key: &'a Key) -> Call<'a, Option<Bytes>> {
         self.with(key, |shard, now| {
             shard.remove(key.name()).filter(|entry| entry.until > now).map(|entry| entry.value)
         })
     }
 
-    fn swap<'a>(
-        &'a self,
-        key: &'a Key,
-        was: Bytes,
-        value: Bytes,
-        until: Timestamp,
-    ) -> BoxFuture<'a, Result<bool, StoreError>> {
+    fn swap<'a>(&'a self, key: &'a Key, was: Bytes, value: Bytes, until: Timestamp) -> Call<'a, bool> {
         self.with(key, |shard, now| {
             if shard.get(key.name(), now).is_none_or(|present| present != was) {
                 return false;
@@ -100,7 +84,7 @@ impl Store for MemoryStore {
         })
     }
 
-    fn bump<'a>(&'a self, key: &'a Key, until: Timestamp) -> BoxFuture<'a, Result<u64, StoreError>> {
+    fn bump<'a>(&'a self, key: &'a Key, until: Timestamp) -> Call<'a, u64> {
         self.with(key, |shard, now| {
             let (count, until) = match shard.entry(key.name(), now) {
                 Some(entry) => (count(&entry.value).saturating_add(1), entry.until),
@@ -111,21 +95,21 @@ impl Store for MemoryStore {
         })
     }
 
-    fn remove<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<(), StoreError>> {
+    fn remove<'a>(&'a self, key: &'a Key) -> Call<'a, ()> {
         self.with(key, |shard, _| drop(shard.remove(key.name())))
     }
 
-    fn clear(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+    fn clear(&self) -> Call<'_, ()> {
         for shard in self.durable.iter().chain(&self.ephemeral) {
             let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
             let capacity = shard.capacity;
             *shard = Shard::new(capacity);
         }
-        Box::pin(std::future::ready(Ok(())))
+        Call::now(Ok(()))
     }
 
-    fn ping(&self) -> BoxFuture<'_, Result<(), StoreError>> {
-        Box::pin(std::future::ready(Ok(())))
+    fn ping(&self) -> Call<'_, ()> {
+        Call::now(Ok(()))
     }
 }
 

@@ -14,7 +14,7 @@ use self::encrypted::Encrypting;
 use super::bounds::{Bounds, CallLimits};
 use super::memory::count;
 use super::tls::{self, StoreTls};
-use super::{BoxFuture, Key, Put, Space, Store, StoreError};
+use super::{Call, Key, Put, Space, Store, StoreError};
 use crate::env::{Clock, Timestamp};
 use bytes::Bytes;
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod};
@@ -190,13 +190,7 @@ impl PostgresStore {
 }
 
 impl Store for PostgresStore {
-    fn put<'a>(
-        &'a self,
-        key: &'a Key,
-        value: Bytes,
-        until: Timestamp,
-        mode: Put,
-    ) -> BoxFuture<'a, Result<bool, StoreError>> {
+    fn put<'a>(&'a self, key: &'a Key, value: Bytes, until: Timestamp, mode: Put) -> Call<'a, bool> {
         let table = table(key);
         let only = match mode {
             Put::New => format!("WHERE {table}.until <= $4"),
@@ -206,7 +200,7 @@ impl Store for PostgresStore {
             "INSERT INTO {table} (name, value, until) VALUES ($1, $2, $3) ON CONFLICT (name)
              DO UPDATE SET value = excluded.value, until = excluded.until {only} RETURNING 1"
         );
-        Box::pin(async move {
+        Call::later(async move {
             let row = self
                 .shared
                 .ask("write", &statement, &[&key.name().as_ref(), &value.as_ref(), &ends(until), &self.now()])
@@ -215,42 +209,36 @@ impl Store for PostgresStore {
         })
     }
 
-    fn get<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Option<Bytes>, StoreError>> {
+    fn get<'a>(&'a self, key: &'a Key) -> Call<'a, Option<Bytes>> {
         let statement = format!("SELECT value FROM {} WHERE name = $1 AND until > $2", table(key));
-        Box::pin(async move {
+        Call::later(async move {
             let row = self.shared.ask("read", &statement, &[&key.name().as_ref(), &self.now()]).await?;
             Ok(row.map(|row| Bytes::copy_from_slice(row.get(0))))
         })
     }
 
-    fn take<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Option<Bytes>, StoreError>> {
+    fn take<'a>(&'a self, key: &'a Key) -> Call<'a, Option<Bytes>> {
         // Of callers at once the server lets one delete; the others wait for it and then find no row.
         let statement = format!("DELETE FROM {} WHERE name = $1 AND until > $2 RETURNING value", table(key));
-        Box::pin(async move {
+        Call::later(async move {
             let row = self.shared.ask("take", &statement, &[&key.name().as_ref(), &self.now()]).await?;
             Ok(row.map(|row| Bytes::copy_from_slice(row.get(0))))
         })
     }
 
-    fn swap<'a>(
-        &'a self,
-        key: &'a Key,
-        was: Bytes,
-        value: Bytes,
-        until: Timestamp,
-    ) -> BoxFuture<'a, Result<bool, StoreError>> {
+    fn swap<'a>(&'a self, key: &'a Key, was: Bytes, value: Bytes, until: Timestamp) -> Call<'a, bool> {
         let statement = format!(
             "UPDATE {} SET value = $3, until = $4 WHERE name = $1 AND value = $2 AND until > $5 RETURNING 1",
             table(key)
         );
-        Box::pin(async move {
+        Call::later(async move {
             let values: [&(dyn ToSql + Sync); 5] =
                 [&key.name().as_ref(), &was.as_ref(), &value.as_ref(), &ends(until), &self.now()];
             Ok(self.shared.ask("swap", &statement, &values).await?.is_some())
         })
     }
 
-    fn bump<'a>(&'a self, key: &'a Key, until: Timestamp) -> BoxFuture<'a, Result<u64, StoreError>> {
+    fn bump<'a>(&'a self, key: &'a Key, until: Timestamp) -> Call<'a, u64> {
         let table = table(key);
         // A value of another length is no counter and counts as none.
         let statement = format!(
@@ -260,29 +248,29 @@ impl Store for PostgresStore {
                until = CASE WHEN {table}.until <= $3 THEN excluded.until ELSE {table}.until END
              RETURNING value"
         );
-        Box::pin(async move {
+        Call::later(async move {
             let values: [&(dyn ToSql + Sync); 3] = [&key.name().as_ref(), &ends(until), &self.now()];
             let row = self.shared.ask("count", &statement, &values).await?;
             Ok(row.map_or(0, |row| count(row.get(0))))
         })
     }
 
-    fn remove<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<(), StoreError>> {
+    fn remove<'a>(&'a self, key: &'a Key) -> Call<'a, ()> {
         let statement = format!("DELETE FROM {} WHERE name = $1 RETURNING 1", table(key));
-        Box::pin(
-            async move { self.shared.ask("remove", &statement, &[&key.name().as_ref()]).await.map(|_| ()) },
-        )
+        Call::later(async move {
+            self.shared.ask("remove", &statement, &[&key.name().as_ref()]).await.map(|_| ())
+        })
     }
 
-    fn clear(&self) -> BoxFuture<'_, Result<(), StoreError>> {
-        Box::pin(async move {
+    fn clear(&self) -> Call<'_, ()> {
+        Call::later(async move {
             let statement = format!("TRUNCATE {DURABLE}, {EPHEMERAL}");
             self.shared.ask("clear", &statement, &[]).await.map(|_| ())
         })
     }
 
-    fn ping(&self) -> BoxFuture<'_, Result<(), StoreError>> {
-        Box::pin(async move {
+    fn ping(&self) -> Call<'_, ()> {
+        Call::later(async move {
             // Not `SELECT 1`: it fails as well where the tables are gone or the server takes no writes.
             let statement =
                 format!("SELECT pg_is_in_recovery() FROM (SELECT 1) one LEFT JOIN {DURABLE} ON false");

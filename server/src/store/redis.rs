@@ -9,7 +9,7 @@
 
 use super::bounds::{Bounds, CallLimits};
 use super::tls::{self, StoreTls};
-use super::{BoxFuture, Key, Put, Space, Store, StoreError};
+use super::{Call, Key, Put, Space, Store, StoreError};
 use crate::env::{Clock, Timestamp};
 use bytes::Bytes;
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
@@ -165,63 +165,51 @@ impl RedisStore {
 }
 
 impl Store for RedisStore {
-    fn put<'a>(
-        &'a self,
-        key: &'a Key,
-        value: Bytes,
-        until: Timestamp,
-        mode: Put,
-    ) -> BoxFuture<'a, Result<bool, StoreError>> {
+    fn put<'a>(&'a self, key: &'a Key, value: Bytes, until: Timestamp, mode: Put) -> Call<'a, bool> {
         let mode: &[u8] = match mode {
             Put::New => b"new",
             Put::Replace => b"replace",
         };
-        Box::pin(async move {
+        Call::later(async move {
             let (until, held) = (digits(until), self.held(until));
             self.run("write", &PUT, key, &[until.as_bytes(), held.as_bytes(), &value, mode]).await
         })
     }
 
-    fn get<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Option<Bytes>, StoreError>> {
-        Box::pin(async move {
+    fn get<'a>(&'a self, key: &'a Key) -> Call<'a, Option<Bytes>> {
+        Call::later(async move {
             let value: Option<Vec<u8>> = self.run("read", &GET, key, &[]).await?;
             Ok(value.map(Bytes::from))
         })
     }
 
-    fn take<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Option<Bytes>, StoreError>> {
-        Box::pin(async move {
+    fn take<'a>(&'a self, key: &'a Key) -> Call<'a, Option<Bytes>> {
+        Call::later(async move {
             let value: Option<Vec<u8>> = self.run("take", &TAKE, key, &[]).await?;
             Ok(value.map(Bytes::from))
         })
     }
 
-    fn swap<'a>(
-        &'a self,
-        key: &'a Key,
-        was: Bytes,
-        value: Bytes,
-        until: Timestamp,
-    ) -> BoxFuture<'a, Result<bool, StoreError>> {
-        Box::pin(async move {
+    fn swap<'a>(&'a self, key: &'a Key, was: Bytes, value: Bytes, until: Timestamp) -> Call<'a, bool> {
+        Call::later(async move {
             let (until, held) = (digits(until), self.held(until));
             self.run("swap", &SWAP, key, &[until.as_bytes(), held.as_bytes(), &value, &was]).await
         })
     }
 
-    fn bump<'a>(&'a self, key: &'a Key, until: Timestamp) -> BoxFuture<'a, Result<u64, StoreError>> {
-        Box::pin(async move {
+    fn bump<'a>(&'a self, key: &'a Key, until: Timestamp) -> Call<'a, u64> {
+        Call::later(async move {
             let (until, held) = (digits(until), self.held(until));
             self.run("count", &BUMP, key, &[until.as_bytes(), held.as_bytes()]).await
         })
     }
 
-    fn remove<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<(), StoreError>> {
-        Box::pin(self.run("remove", &REMOVE, key, &[]))
+    fn remove<'a>(&'a self, key: &'a Key) -> Call<'a, ()> {
+        Call::later(self.run("remove", &REMOVE, key, &[]))
     }
 
-    fn clear(&self) -> BoxFuture<'_, Result<(), StoreError>> {
-        Box::pin(async move {
+    fn clear(&self) -> Call<'_, ()> {
+        Call::later(async move {
             let call = CLEAR.arg(format!("{}:", self.prefix));
             let mut connection = self.connection.0.clone();
             let call = async { call.invoke_async(&mut connection).await.map_err(failed("clear")) };
@@ -229,9 +217,9 @@ impl Store for RedisStore {
         })
     }
 
-    fn ping(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+    fn ping(&self) -> Call<'_, ()> {
         // A read and not `PING`: it fails as well where the account may not run our scripts, or data is being loaded.
-        Box::pin(async move { self.get(&Key::new(Space::Ephemeral, "ping")).await.map(|_| ()) })
+        Call::later(async move { self.get(&Key::new(Space::Ephemeral, "ping")).await.map(|_| ()) })
     }
 }
 

@@ -97,7 +97,7 @@ pub fn run(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::{EmbeddedStore, Key, MemoryStore, Put, StoreError};
+    use crate::store::{Call, EmbeddedStore, Key, MemoryStore, Put};
     use bytes::Bytes;
     use std::collections::HashMap;
     use std::sync::Mutex;
@@ -140,49 +140,35 @@ mod tests {
     }
 
     impl Store for Careless {
-        fn put<'a>(
-            &'a self,
-            key: &'a Key,
-            value: Bytes,
-            until: Timestamp,
-            mode: Put,
-        ) -> BoxFuture<'a, Result<bool, StoreError>> {
+        fn put<'a>(&'a self, key: &'a Key, value: Bytes, until: Timestamp, mode: Put) -> Call<'a, bool> {
             self.store.put(key, value, until, mode)
         }
-        fn get<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Option<Bytes>, StoreError>> {
+        fn get<'a>(&'a self, key: &'a Key) -> Call<'a, Option<Bytes>> {
             match self.old.lock().unwrap().get(key.name()).cloned() {
-                Some(old) if self.breaks == Breaks::ReadsOldValues => {
-                    Box::pin(std::future::ready(Ok(Some(old))))
-                }
+                Some(old) if self.breaks == Breaks::ReadsOldValues => Call::now(Ok(Some(old))),
                 _ => self.store.get(key),
             }
         }
-        fn take<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Option<Bytes>, StoreError>> {
+        fn take<'a>(&'a self, key: &'a Key) -> Call<'a, Option<Bytes>> {
             self.store.take(key)
         }
-        fn swap<'a>(
-            &'a self,
-            key: &'a Key,
-            was: Bytes,
-            value: Bytes,
-            until: Timestamp,
-        ) -> BoxFuture<'a, Result<bool, StoreError>> {
+        fn swap<'a>(&'a self, key: &'a Key, was: Bytes, value: Bytes, until: Timestamp) -> Call<'a, bool> {
             if self.breaks == Breaks::SwapsInWordsOnly {
-                return Box::pin(std::future::ready(Ok(true)));
+                return Call::now(Ok(true));
             }
             self.old.lock().unwrap().insert(key.name().clone(), was.clone());
             self.store.swap(key, was, value, until)
         }
-        fn bump<'a>(&'a self, key: &'a Key, until: Timestamp) -> BoxFuture<'a, Result<u64, StoreError>> {
+        fn bump<'a>(&'a self, key: &'a Key, until: Timestamp) -> Call<'a, u64> {
             self.store.bump(key, until)
         }
-        fn remove<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<(), StoreError>> {
+        fn remove<'a>(&'a self, key: &'a Key) -> Call<'a, ()> {
             self.store.remove(key)
         }
-        fn clear(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        fn clear(&self) -> Call<'_, ()> {
             self.store.clear()
         }
-        fn ping(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        fn ping(&self) -> Call<'_, ()> {
             self.store.ping()
         }
     }

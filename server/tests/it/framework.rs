@@ -9,7 +9,7 @@ use countersign_server::scheme::{
     Body, Cx, Grants, LoginScheme, Never, Policy, Proven, Refusal, Refused, Renewal, Said, Step, Subject,
 };
 use countersign_server::schemes::{Ethgas, EthgasSettings, Settings};
-use countersign_server::store::{BoxFuture, Key, MemoryStore, Put, Store, StoreError};
+use countersign_server::store::{Call, Key, MemoryStore, Put, Store, StoreError};
 use countersign_server::token::{From, KeyRing, LocalKey};
 use countersign_server::{BuildError, Builder, Login};
 use serde_json::{Value, json};
@@ -96,52 +96,37 @@ struct Breakable {
 }
 
 impl Breakable {
-    fn guard<'a, T: Send + 'a>(
-        &'a self,
-        call: BoxFuture<'a, Result<T, StoreError>>,
-    ) -> BoxFuture<'a, Result<T, StoreError>> {
+    fn guard<'a, T: Send + 'a>(&'a self, call: Call<'a, T>) -> Call<'a, T> {
         if self.broken.load(Ordering::SeqCst) {
-            return Box::pin(async { Err(StoreError::new("answer", &"it was broken")) });
+            return Call::now(Err(StoreError::new("answer", &"it was broken")));
         }
         call
     }
 }
 
 impl Store for Breakable {
-    fn put<'a>(
-        &'a self,
-        key: &'a Key,
-        value: Bytes,
-        until: Timestamp,
-        mode: Put,
-    ) -> BoxFuture<'a, Result<bool, StoreError>> {
+    fn put<'a>(&'a self, key: &'a Key, value: Bytes, until: Timestamp, mode: Put) -> Call<'a, bool> {
         self.guard(self.store.put(key, value, until, mode))
     }
-    fn get<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Option<Bytes>, StoreError>> {
+    fn get<'a>(&'a self, key: &'a Key) -> Call<'a, Option<Bytes>> {
         self.guard(self.store.get(key))
     }
-    fn take<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Option<Bytes>, StoreError>> {
+    fn take<'a>(&'a self, key: &'a Key) -> Call<'a, Option<Bytes>> {
         self.guard(self.store.take(key))
     }
-    fn swap<'a>(
-        &'a self,
-        key: &'a Key,
-        was: Bytes,
-        value: Bytes,
-        until: Timestamp,
-    ) -> BoxFuture<'a, Result<bool, StoreError>> {
+    fn swap<'a>(&'a self, key: &'a Key, was: Bytes, value: Bytes, until: Timestamp) -> Call<'a, bool> {
         self.guard(self.store.swap(key, was, value, until))
     }
-    fn bump<'a>(&'a self, key: &'a Key, until: Timestamp) -> BoxFuture<'a, Result<u64, StoreError>> {
+    fn bump<'a>(&'a self, key: &'a Key, until: Timestamp) -> Call<'a, u64> {
         self.guard(self.store.bump(key, until))
     }
-    fn remove<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<(), StoreError>> {
+    fn remove<'a>(&'a self, key: &'a Key) -> Call<'a, ()> {
         self.guard(self.store.remove(key))
     }
-    fn clear(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+    fn clear(&self) -> Call<'_, ()> {
         self.guard(self.store.clear())
     }
-    fn ping(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+    fn ping(&self) -> Call<'_, ()> {
         self.guard(self.store.ping())
     }
 }

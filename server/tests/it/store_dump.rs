@@ -5,7 +5,7 @@ use bytes::Bytes;
 use countersign_server::env::MovableClock;
 use countersign_server::env::Timestamp;
 use countersign_server::schemes::Settings;
-use countersign_server::store::{BoxFuture, Key, MemoryStore, Put, Store, StoreError};
+use countersign_server::store::{Call, Key, MemoryStore, Put, Store};
 use serde_json::json;
 use std::sync::{Arc, Mutex};
 
@@ -27,43 +27,31 @@ impl Recorder {
 }
 
 impl Store for Recorder {
-    fn put<'a>(
-        &'a self,
-        key: &'a Key,
-        value: Bytes,
-        until: Timestamp,
-        mode: Put,
-    ) -> BoxFuture<'a, Result<bool, StoreError>> {
+    fn put<'a>(&'a self, key: &'a Key, value: Bytes, until: Timestamp, mode: Put) -> Call<'a, bool> {
         self.note(key, &value);
         self.store.put(key, value, until, mode)
     }
-    fn get<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Option<Bytes>, StoreError>> {
+    fn get<'a>(&'a self, key: &'a Key) -> Call<'a, Option<Bytes>> {
         self.store.get(key)
     }
-    fn take<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Option<Bytes>, StoreError>> {
+    fn take<'a>(&'a self, key: &'a Key) -> Call<'a, Option<Bytes>> {
         self.store.take(key)
     }
-    fn swap<'a>(
-        &'a self,
-        key: &'a Key,
-        was: Bytes,
-        value: Bytes,
-        until: Timestamp,
-    ) -> BoxFuture<'a, Result<bool, StoreError>> {
+    fn swap<'a>(&'a self, key: &'a Key, was: Bytes, value: Bytes, until: Timestamp) -> Call<'a, bool> {
         self.note(key, &value);
         self.store.swap(key, was, value, until)
     }
-    fn bump<'a>(&'a self, key: &'a Key, until: Timestamp) -> BoxFuture<'a, Result<u64, StoreError>> {
+    fn bump<'a>(&'a self, key: &'a Key, until: Timestamp) -> Call<'a, u64> {
         self.note(key, &[]);
         self.store.bump(key, until)
     }
-    fn remove<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<(), StoreError>> {
+    fn remove<'a>(&'a self, key: &'a Key) -> Call<'a, ()> {
         self.store.remove(key)
     }
-    fn clear(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+    fn clear(&self) -> Call<'_, ()> {
         self.store.clear()
     }
-    fn ping(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+    fn ping(&self) -> Call<'_, ()> {
         self.store.ping()
     }
 }

@@ -1,7 +1,7 @@
 use super::*;
 use crate::env::MovableClock;
 use crate::error::{Fault, Why};
-use crate::store::{BoxFuture, MemoryStore, StoreError};
+use crate::store::{Call, MemoryStore, StoreError};
 use bytes::Bytes;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -153,52 +153,37 @@ struct Lame {
 }
 
 impl Lame {
-    fn guard<'a, T: Send + 'a>(
-        &'a self,
-        call: impl FnOnce() -> BoxFuture<'a, Result<T, StoreError>>,
-    ) -> BoxFuture<'a, Result<T, StoreError>> {
+    fn guard<'a, T: Send + 'a>(&'a self, call: impl FnOnce() -> Call<'a, T>) -> Call<'a, T> {
         if self.down.load(Ordering::SeqCst) {
-            return Box::pin(async { Err(StoreError::new("answer", &"it is down")) });
+            return Call::now(Err(StoreError::new("answer", &"it is down")));
         }
         call()
     }
 }
 
 impl Store for Lame {
-    fn put<'a>(
-        &'a self,
-        key: &'a Key,
-        value: Bytes,
-        until: Timestamp,
-        mode: Put,
-    ) -> BoxFuture<'a, Result<bool, StoreError>> {
+    fn put<'a>(&'a self, key: &'a Key, value: Bytes, until: Timestamp, mode: Put) -> Call<'a, bool> {
         self.guard(|| self.store.put(key, value, until, mode))
     }
-    fn get<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Option<Bytes>, StoreError>> {
+    fn get<'a>(&'a self, key: &'a Key) -> Call<'a, Option<Bytes>> {
         self.guard(|| self.store.get(key))
     }
-    fn take<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Option<Bytes>, StoreError>> {
+    fn take<'a>(&'a self, key: &'a Key) -> Call<'a, Option<Bytes>> {
         self.guard(|| self.store.take(key))
     }
-    fn swap<'a>(
-        &'a self,
-        key: &'a Key,
-        was: Bytes,
-        value: Bytes,
-        until: Timestamp,
-    ) -> BoxFuture<'a, Result<bool, StoreError>> {
+    fn swap<'a>(&'a self, key: &'a Key, was: Bytes, value: Bytes, until: Timestamp) -> Call<'a, bool> {
         self.guard(|| self.store.swap(key, was, value, until))
     }
-    fn bump<'a>(&'a self, key: &'a Key, until: Timestamp) -> BoxFuture<'a, Result<u64, StoreError>> {
+    fn bump<'a>(&'a self, key: &'a Key, until: Timestamp) -> Call<'a, u64> {
         self.guard(|| self.store.bump(key, until))
     }
-    fn remove<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<(), StoreError>> {
+    fn remove<'a>(&'a self, key: &'a Key) -> Call<'a, ()> {
         self.guard(|| self.store.remove(key))
     }
-    fn clear(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+    fn clear(&self) -> Call<'_, ()> {
         self.guard(|| self.store.clear())
     }
-    fn ping(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+    fn ping(&self) -> Call<'_, ()> {
         self.guard(|| self.store.ping())
     }
 }

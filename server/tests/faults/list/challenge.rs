@@ -7,7 +7,7 @@ use crate::host::Parts;
 use crate::world::Seen;
 use bytes::Bytes;
 use countersign_server::env::{Random, RandomError, Timestamp};
-use countersign_server::store::{BoxFuture, Key, Put, Store, StoreError};
+use countersign_server::store::{Call, Key, Put, Store};
 use countersign_spec::{Role, Scheme, Step};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -212,49 +212,37 @@ struct Lenient {
 }
 
 impl Store for Lenient {
-    fn put<'a>(
-        &'a self,
-        key: &'a Key,
-        value: Bytes,
-        until: Timestamp,
-        mode: Put,
-    ) -> BoxFuture<'a, Result<bool, StoreError>> {
+    fn put<'a>(&'a self, key: &'a Key, value: Bytes, until: Timestamp, mode: Put) -> Call<'a, bool> {
         self.inner.put(key, value, until, mode)
     }
 
-    fn get<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Option<Bytes>, StoreError>> {
+    fn get<'a>(&'a self, key: &'a Key) -> Call<'a, Option<Bytes>> {
         self.inner.get(key)
     }
 
-    fn take<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<Option<Bytes>, StoreError>> {
+    fn take<'a>(&'a self, key: &'a Key) -> Call<'a, Option<Bytes>> {
         self.inner.get(key)
     }
 
-    fn swap<'a>(
-        &'a self,
-        key: &'a Key,
-        was: Bytes,
-        value: Bytes,
-        until: Timestamp,
-    ) -> BoxFuture<'a, Result<bool, StoreError>> {
+    fn swap<'a>(&'a self, key: &'a Key, was: Bytes, value: Bytes, until: Timestamp) -> Call<'a, bool> {
         self.inner.swap(key, was, value, until)
     }
 
-    fn bump<'a>(&'a self, key: &'a Key, until: Timestamp) -> BoxFuture<'a, Result<u64, StoreError>> {
+    fn bump<'a>(&'a self, key: &'a Key, until: Timestamp) -> Call<'a, u64> {
         self.inner.bump(key, until)
     }
 
-    fn remove<'a>(&'a self, key: &'a Key) -> BoxFuture<'a, Result<(), StoreError>> {
+    fn remove<'a>(&'a self, key: &'a Key) -> Call<'a, ()> {
         // Nothing is asked for: the caller believes that it is gone.
         let _stays = key;
-        Box::pin(async { Ok(()) })
+        Call::now(Ok(()))
     }
 
-    fn clear(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+    fn clear(&self) -> Call<'_, ()> {
         self.inner.clear()
     }
 
-    fn ping(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+    fn ping(&self) -> Call<'_, ()> {
         self.inner.ping()
     }
 }
