@@ -180,7 +180,9 @@ fn steps(root: &Path, require_all: bool) -> Vec<(&'static str, Step<'_>)> {
             match retold::run(&mut command) {
                 Ok(None) => Outcome::Passed,
                 Ok(said) => Outcome::Failed(said),
-                Err(error) => Outcome::Failed(Some(format!("cargo could not be started: {error}"))),
+                Err(error) => {
+                    Outcome::Failed(Some(format!("cargo could not be run, or not be shown: {error}")))
+                }
             }
         })
     };

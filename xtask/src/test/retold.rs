@@ -16,6 +16,10 @@ const LAST: usize = 40;
 /// # Errors
 /// It could not be started, or its output not be shown.
 pub(super) fn run(command: &mut Command) -> io::Result<Option<String>> {
+    run_there(command, &mut io::stdout())
+}
+
+fn run_there(command: &mut Command, there: &mut impl Write) -> io::Result<Option<String>> {
     // Behind a pipe cargo would give up its colours.
     if io::stdout().is_terminal() && std::env::var_os("CARGO_TERM_COLOR").is_none() {
         command.env("CARGO_TERM_COLOR", "always");
@@ -25,22 +29,22 @@ pub(super) fn run(command: &mut Command) -> io::Result<Option<String>> {
     let mut child = command.stdout(writer.try_clone()?).stderr(writer).spawn()?;
     // They hold the other end of the pipe, which would never end.
     command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
-    let shown = show(reader);
+    let shown = show(reader, there);
     let succeeded = child.wait()?.success();
     let kept = shown?;
     Ok((!succeeded).then(|| kept.told()))
 }
 
-/// Shows every line and keeps what may have to be told again.
-fn show(output: impl io::Read) -> io::Result<Kept> {
+/// Shows every line there and keeps what may have to be told again.
+fn show(output: impl io::Read, there: &mut impl Write) -> io::Result<Kept> {
     let mut kept = Kept::default();
     let mut output = BufReader::new(output);
     let mut line = Vec::new();
     while output.read_until(b'\n', &mut line)? > 0 {
-        let mut out = io::stdout().lock();
-        out.write_all(&line)?;
-        out.flush()?;
-        kept.line(String::from_utf8_lossy(&line).trim_end());
+        there.write_all(&line)?;
+        there.flush()?;
+        let text = String::from_utf8_lossy(&line);
+        kept.line(anstream::adapter::strip_str(&text).to_string().trim_end());
         line.clear();
     }
     Ok(kept)
@@ -168,7 +172,17 @@ test result: FAILED. 1 passed; 1 failed";
     }
 
     #[test]
+    fn colours_do_not_hide_what_a_line_is() {
+        let output = "\u{1b}[1m\u{1b}[32m     Running\u{1b}[0m tests/it.rs\nfailures:\n---- one ----\ntest result: FAILED\n";
+        let mut shown = Vec::new();
+        let told = show(output.as_bytes(), &mut shown).unwrap().told();
+        assert_eq!(String::from_utf8(shown).unwrap(), output);
+        assert_eq!(told, "Running tests/it.rs\n---- one ----\ntest result: FAILED");
+    }
+
+    #[test]
     fn only_a_command_that_fails_is_told_of() {
+        let run = |command: &mut Command| run_there(command, &mut io::sink());
         let mut good = Command::new("true");
         assert_eq!(run(&mut good).unwrap(), None);
         let mut bad = Command::new("sh");
