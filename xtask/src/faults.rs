@@ -30,6 +30,20 @@ without a fault; 2 the test could not be run.";
 const TEST: [&str; 7] =
     ["test", "--quiet", "--package", "countersign-server", "--all-features", "--test", "faults"];
 
+/// Cargo's arguments for all of it, as a step of `cargo xtask test`.
+pub(crate) const WHOLE: [&str; 10] = [
+    "test",
+    "--quiet",
+    "--package",
+    "countersign-server",
+    "--all-features",
+    "--test",
+    "faults",
+    "--",
+    "--quiet",
+    "--include-ignored",
+];
+
 /// Flags of the verb.
 #[derive(Debug, Default, Args)]
 pub(crate) struct Options {
@@ -79,6 +93,14 @@ fn arguments(options: &Options) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_step_asks_for_what_the_verb_asks_for() {
+        let (target, rest) = WHOLE.split_at(TEST.len());
+        assert_eq!(target, TEST);
+        assert_eq!(rest[0], "--");
+        assert_eq!(arguments(&Options::default()), rest[1..]);
+    }
 
     #[test]
     fn options_become_arguments_of_the_test() {

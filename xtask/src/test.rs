@@ -19,8 +19,9 @@ schema, trace, snapshot, conformance, on-memory, on-redis, on-postgres, torture
 (its short form), readme (the curl examples of README.md). The step lean checks
 that the server compiles with its default features alone; conformance runs on
 the embedded store and the next three on those they name.
-A step that fails does not keep the next one from running; at the end what
-failed is told once more, and the closing table shows them all.
+A step that fails does not keep the next one from running; at the end, what
+cargo said of a step that failed is told once more, and the closing table shows
+them all.
 
 Exit: 0 every step passed; 1 one failed or, with --require-all, something that a
 test needs is not installed.";
@@ -195,7 +196,7 @@ fn steps(root: &Path, require_all: bool) -> Vec<(&'static str, Step<'_>)> {
         // What a stranger builds first; the other steps build everything with all features.
         ("lean", call(&["check", "--package", "countersign-server", "--bin", "countersign-server"], &[])),
         ("test", call(&["test", "--workspace", "--all-features", "--no-fail-fast"], &[])),
-        ("faults", own(|| faults::run(root, &faults::Options::default()))),
+        ("faults", call(&faults::WHOLE, &[])),
         (
             "doc",
             call(&["doc", "--workspace", "--all-features", "--no-deps"], &[("RUSTDOCFLAGS", "-D warnings")]),

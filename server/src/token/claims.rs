@@ -84,8 +84,8 @@ impl<'a> Payload<'a> {
         Ok(payload)
     }
 
-    /// Reads an object of texts and whole numbers, written without white space and without anything escaped, as ours are:
-    /// reading those in general takes three times as long. Nothing where it is another.
+    /// Reads an object of texts and whole numbers, written without white space and without anything escaped, as ours are,
+    /// with a third fewer instructions than it takes to read any. Nothing where it is another.
     fn read_plain(&mut self, text: &'a str) -> Option<()> {
         let bytes = text.as_bytes();
         // The text in quotes that begins here, and where it goes on.
@@ -120,10 +120,9 @@ impl<'a> Payload<'a> {
             if twice {
                 return None;
             }
-            at += 1;
-            match bytes.get(at - 1) {
-                Some(b',') => {}
-                Some(b'}') if at == bytes.len() => return Some(()),
+            match bytes.get(at) {
+                Some(b',') => at += 1,
+                Some(b'}') if at + 1 == bytes.len() => return Some(()),
                 // White space, or what goes on as a fraction.
                 _ => return None,
             }
