@@ -1,14 +1,17 @@
 //! Everything in this process's memory; gone when it ends.
 
+mod ends;
+mod shard;
+
 use super::{Call, Key, Put, Space, Store};
 use crate::env::{Clock, Timestamp};
 use bytes::Bytes;
 use foldhash::quality::RandomState;
-use std::collections::{BTreeMap, HashMap, hash_map};
+use shard::{Name, Shard};
 use std::hash::BuildHasher as _;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
-/// Keeps entries in hash maps, sharded so that callers rarely wait for each other.
+/// Keeps entries in hash tables, sharded so that callers rarely wait for each other.
 #[derive(Debug)]
 pub struct MemoryStore {
     clock: Arc<dyn Clock>,
@@ -40,70 +43,62 @@ impl MemoryStore {
         }
     }
 
-    fn shard(&self, key: &Key) -> MutexGuard<'_, Shard> {
+    fn with<T>(&self, key: &Key, act: impl FnOnce(&mut Shard, Name<'_>, Timestamp) -> T) -> Call<'static, T>
+    where
+        T: Send + 'static,
+    {
         let shards = match key.space() {
             Space::Durable => &self.durable,
             Space::Ephemeral => &self.ephemeral,
         };
-        let index = usize::try_from(self.hashes.hash_one(key.name()) % SHARDS as u64).unwrap_or_default();
-        // A shard is consistent between statements, so a panic elsewhere while it was locked does no harm.
-        shards[index].lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn with<T>(&self, key: &Key, act: impl FnOnce(&mut Shard, Timestamp) -> T) -> Call<'static, T>
-    where
-        T: Send + 'static,
-    {
+        let name = Name { hash: self.hashes.hash_one(key.name()), text: key.name() };
+        // By bits that do not say where in its table an entry lies, or every shard would use a part of its table only.
+        let index = usize::try_from((name.hash >> 32) % SHARDS as u64).unwrap_or_default();
         let now = self.clock.now();
-        let answer = act(&mut self.shard(key), now);
-        Call::now(Ok(answer))
+        // A shard is consistent between statements, so a panic elsewhere while it was locked does no harm.
+        let mut shard = shards[index].lock().unwrap_or_else(PoisonError::into_inner);
+        Call::now(Ok(act(&mut shard, name, now)))
     }
 }
 
 impl Store for MemoryStore {
     fn put<'a>(&'a self, key: &'a Key, value: Bytes, until: Timestamp, mode: Put) -> Call<'a, bool> {
-        self.with(key, |shard, now| shard.put(key.name(), value, until, now, mode))
+        self.with(key, |shard, name, now| shard.put(name, &value, until, now, mode))
     }
 
     fn get<'a>(&'a self, key: &'a Key) -> Call<'a, Option<Bytes>> {
-        self.with(key, |shard, now| shard.get(key.name(), now))
+        self.with(key, |shard, name, now| shard.get(name, now).map(Bytes::copy_from_slice))
     }
 
     fn take<'a>(&'a self, key: &'a Key) -> Call<'a, Option<Bytes>> {
-        self.with(key, |shard, now| {
-            shard.remove(key.name()).filter(|entry| entry.until > now).map(|entry| entry.value)
-        })
+        self.with(key, Shard::take)
     }
 
     fn swap<'a>(&'a self, key: &'a Key, was: Bytes, value: Bytes, until: Timestamp) -> Call<'a, bool> {
-        self.with(key, |shard, now| {
-            if shard.get(key.name(), now).is_none_or(|present| present != was) {
-                return false;
-            }
-            shard.put(key.name(), value, until, now, Put::Replace)
+        self.with(key, |shard, name, now| {
+            shard.get(name, now).is_some_and(|present| present == was)
+                && shard.put(name, &value, until, now, Put::Replace)
         })
     }
 
     fn bump<'a>(&'a self, key: &'a Key, until: Timestamp) -> Call<'a, u64> {
-        self.with(key, |shard, now| {
-            let (count, until) = match shard.entry(key.name(), now) {
-                Some(entry) => (count(&entry.value).saturating_add(1), entry.until),
-                None => (1, until),
-            };
-            shard.put(key.name(), Bytes::copy_from_slice(&count.to_be_bytes()), until, now, Put::Replace);
+        self.with(key, |shard, name, now| {
+            let count = shard.get(name, now).map_or(0, count).saturating_add(1);
+            let value = count.to_be_bytes();
+            if count == 1 || !shard.overwrite(name, &value) {
+                shard.put(name, &value, until, now, Put::Replace);
+            }
             count
         })
     }
 
     fn remove<'a>(&'a self, key: &'a Key) -> Call<'a, ()> {
-        self.with(key, |shard, _| drop(shard.remove(key.name())))
+        self.with(key, |shard, name, now| drop(shard.take(name, now)))
     }
 
     fn clear(&self) -> Call<'_, ()> {
         for shard in self.durable.iter().chain(&self.ephemeral) {
-            let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
-            let capacity = shard.capacity;
-            *shard = Shard::new(capacity);
+            shard.lock().unwrap_or_else(PoisonError::into_inner).clear();
         }
         Call::now(Ok(()))
     }
@@ -119,75 +114,6 @@ pub(super) fn count(value: &[u8]) -> u64 {
 }
 
 const SHARDS: usize = 16;
-
-#[derive(Debug)]
-struct Shard {
-    capacity: usize,
-    entries: HashMap<Arc<str>, Entry, RandomState>,
-    /// Keys by when they end; the number keeps apart those that end together.
-    ends: BTreeMap<(Timestamp, u64), Arc<str>>,
-    serial: u64,
-}
-
-#[derive(Debug)]
-struct Entry {
-    value: Bytes,
-    until: Timestamp,
-    serial: u64,
-}
-
-impl Shard {
-    fn new(capacity: usize) -> Self {
-        Self { capacity, entries: HashMap::default(), ends: BTreeMap::new(), serial: 0 }
-    }
-
-    fn entry(&self, name: &str, now: Timestamp) -> Option<&Entry> {
-        self.entries.get(name).filter(|entry| entry.until > now)
-    }
-
-    fn get(&self, name: &str, now: Timestamp) -> Option<Bytes> {
-        self.entry(name, now).map(|entry| entry.value.clone())
-    }
-
-    fn put(&mut self, name: &Arc<str>, value: Bytes, until: Timestamp, now: Timestamp, mode: Put) -> bool {
-        self.sweep(now);
-        let entry = Entry { value, until, serial: self.serial + 1 };
-        match self.entries.entry(name.clone()) {
-            hash_map::Entry::Occupied(present) if mode == Put::New && present.get().until > now => {
-                return false;
-            }
-            hash_map::Entry::Occupied(mut present) => {
-                let before = present.insert(entry);
-                self.ends.remove(&(before.until, before.serial));
-            }
-            hash_map::Entry::Vacant(place) => {
-                place.insert(entry);
-            }
-        }
-        self.serial += 1;
-        self.ends.insert((until, self.serial), name.clone());
-        true
-    }
-
-    fn remove(&mut self, name: &str) -> Option<Entry> {
-        let entry = self.entries.remove(name)?;
-        self.ends.remove(&(entry.until, entry.serial));
-        Some(entry)
-    }
-
-    /// Drops a few ended entries, so that every insertion pays for more than it leaves behind, and makes room.
-    fn sweep(&mut self, now: Timestamp) {
-        for _ in 0..4 {
-            let Some((&(until, _), _)) = self.ends.first_key_value() else { return };
-            if until > now && self.entries.len() < self.capacity {
-                return;
-            }
-            if let Some((_, name)) = self.ends.pop_first() {
-                self.entries.remove(&name);
-            }
-        }
-    }
-}
 
 #[cfg(test)]
 mod tests {
@@ -209,7 +135,7 @@ mod tests {
             let key = Key::new(Space::Ephemeral, &format!("flood/{n}"));
             store.put(&key, Bytes::new(), Timestamp::from_secs(100 + n), Put::New).await.unwrap();
         }
-        let held: usize = store.ephemeral.iter().map(|shard| shard.lock().unwrap().entries.len()).sum();
+        let held: usize = store.ephemeral.iter().map(|shard| shard.lock().unwrap().len()).sum();
         assert!(held <= 1_600, "{held} entries are held");
         let newest = Key::new(Space::Ephemeral, "flood/19999");
         assert!(store.get(&newest).await.unwrap().is_some(), "the newest entry stays");
@@ -229,7 +155,7 @@ mod tests {
             let key = Key::new(Space::Ephemeral, &format!("b/{n}"));
             store.put(&key, Bytes::new(), Timestamp::from_secs(100), Put::New).await.unwrap();
         }
-        let held: usize = store.ephemeral.iter().map(|shard| shard.lock().unwrap().entries.len()).sum();
+        let held: usize = store.ephemeral.iter().map(|shard| shard.lock().unwrap().len()).sum();
         assert!(held <= 1_100, "{held} entries are held");
     }
 }
