@@ -22,33 +22,40 @@ pub(super) fn add(checks: &mut Checks<'_>) {
             let (session, token) = refreshable(cx)?;
             let (operation, good) = cx.refresh_draft(&session, &token)?;
             // With one token for all of them first: where it is good afterwards, none of them spent it.
-            let mut all_refused = true;
+            let mut answers = Vec::new();
             for (_, spoilt) in spoilt(operation, &good, &session) {
-                all_refused &= is_refused(cx, operation, &spoilt)?;
+                answers.push(answer(cx, operation, &spoilt)?);
             }
+            let all_refused = answers.iter().all(|answer| *answer == Some(Verdict::Refused));
             if all_refused && cx.refresh_with(&session, &token)?.accepted() {
                 return Ok(());
             }
-            each_with_its_own(cx, token)
+            each_with_its_own(cx, token, &answers)
         },
     );
 }
 
-/// Presents a token of its own in each of the requests: which of them spends it, or that only those do that are let in.
-fn each_with_its_own(cx: &mut Context<'_>, used: String) -> Result<(), Stop> {
+/// Presents a token of its own in each of the requests that were not let in: which of them spends it, or that none does.
+fn each_with_its_own(cx: &mut Context<'_>, used: String, answers: &[Option<Verdict>]) -> Result<(), Stop> {
     let mut known = vec![used];
-    for nth in 0.. {
+    let mut always_the_same = false;
+    for (nth, answered) in answers.iter().enumerate() {
+        // What is let in shows nothing here.
+        if *answered == Some(Verdict::Accepted) {
+            continue;
+        }
         let (mut session, mut token) = refreshable(cx)?;
-        if known.contains(&token) {
+        if known.contains(&token) && !always_the_same {
             // Tokens that count seconds and nothing else are the same within one.
             std::thread::sleep(APART);
             (session, token) = refreshable(cx)?;
+            always_the_same = known.contains(&token);
         }
         known.push(token.clone());
         let (operation, good) = cx.refresh_draft(&session, &token)?;
         let Some((how, spoilt)) = spoilt(operation, &good, &session).into_iter().nth(nth) else { break };
         // What a target lets in counts, and what becomes of a token in an error nobody can say.
-        if !is_refused(cx, operation, &spoilt)? {
+        if answer(cx, operation, &spoilt)? != Some(Verdict::Refused) {
             continue;
         }
         let again = cx.refresh_with(&session, &token)?;
@@ -62,13 +69,17 @@ fn each_with_its_own(cx: &mut Context<'_>, used: String) -> Result<(), Stop> {
     Ok(())
 }
 
-/// Whether the request is refused for what it is.
-fn is_refused<'t>(cx: &mut Context<'t>, operation: &'t Operation, spoilt: &Draft) -> Result<bool, Stop> {
+/// How the request was answered; nothing where it was one too many, and not refused for what it is.
+fn answer<'t>(
+    cx: &mut Context<'t>,
+    operation: &'t Operation,
+    spoilt: &Draft,
+) -> Result<Option<Verdict>, Stop> {
     if let Some(beside) = beside_the_body(operation, spoilt) {
         cx.secrets.add(beside, "$BROKEN_TOKEN");
     }
     let answer = cx.send(operation, spoilt)?;
-    Ok(answer.verdict == Verdict::Refused && answer.exchange.status() != Some(429))
+    Ok((answer.exchange.status() != Some(429)).then_some(answer.verdict))
 }
 
 /// What stands in `Authorization` where the token itself stands in the body.
