@@ -15,7 +15,7 @@ macro_rules! own {
         pub(super) enum Own { $($claim),* }
 
         /// Their names, in order.
-        pub(super) const RESERVED: [&str; [$($name),*].len()] = [$($name),*];
+        const RESERVED: [&str; [$($name),*].len()] = [$($name),*];
         /// The same, as they begin a member.
         const MEMBERS: [&str; RESERVED.len()] = [$(concat!("\"", $name, "\":")),*];
 

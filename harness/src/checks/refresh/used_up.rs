@@ -41,15 +41,15 @@ pub(super) fn add(checks: &mut Checks<'_>) {
         .family("refresh-reuse", 1);
 }
 
-/// From when on a target refuses a token that was exchanged.
+/// What makes a target refuse a token that was exchanged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum From {
+enum SpentBy {
     Exchange,
     /// Until then the answer to the exchange may have been lost.
     UseOfSuccessor,
 }
 
-impl From {
+impl SpentBy {
     const fn links(self) -> usize {
         match self {
             Self::Exchange => 1,
@@ -65,11 +65,11 @@ impl From {
     }
 }
 
-fn uses_up(cx: &mut Context<'_>) -> Result<From, Stop> {
-    for from in [From::Exchange, From::UseOfSuccessor] {
-        let (first, token) = exchanged(cx, from.links())?;
+fn uses_up(cx: &mut Context<'_>) -> Result<SpentBy, Stop> {
+    for spent in [SpentBy::Exchange, SpentBy::UseOfSuccessor] {
+        let (first, token) = exchanged(cx, spent.links())?;
         if !cx.refresh_with(&first, &token)?.accepted() {
-            return Ok(from);
+            return Ok(spent);
         }
     }
     Err(Stop::NotApplicable("a refresh token can be used again and again on this target".to_owned()))
