@@ -74,6 +74,38 @@ pub(super) fn refresh(address: SocketAddr, sessions: Vec<String>, total: usize) 
     })
 }
 
+/// Does this on a thread of its own while a load that has nothing to ask keeps its connections open and looks for answers.
+///
+/// A core is slower beside a busy one. What answers a load is measured beside it, so what it is compared with has to be.
+///
+/// # Errors
+/// What went wrong with which connection.
+pub(super) fn beside_a_load<T: Send>(
+    address: SocketAddr,
+    work: impl FnOnce() -> Result<T, String> + Send,
+) -> Result<T, String> {
+    std::thread::scope(|scope| {
+        let work = scope.spawn(work);
+        on_one_thread(async {
+            let waits = (0..CONNECTIONS).map(|_| async {
+                let mut connection = Connection::open(address).await?;
+                let done = std::future::poll_fn(|_| match work.is_finished() {
+                    true => std::task::Poll::Ready(()),
+                    false => std::task::Poll::Pending,
+                });
+                tokio::select! {
+                    () = done => Ok(()),
+                    _ = connection.stream.read_buf(&mut connection.buffer) => {
+                        Err("a connection without a request was answered or closed".to_owned())
+                    }
+                }
+            });
+            all(waits).await
+        })?;
+        work.join().map_err(|_| "what was measured beside a load broke down".to_owned())?
+    })
+}
+
 /// The bytes of a request.
 pub(super) fn post(path: &str, body: Option<&str>, bearer: Option<&str>) -> Vec<u8> {
     write("POST", path, body, bearer)

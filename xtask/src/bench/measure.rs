@@ -1,6 +1,6 @@
 //! The measurements.
 
-use super::load::{self, drive, get, post};
+use super::load::{self, beside_a_load, drive, get, post};
 use super::process::cpu;
 use super::report::{Budget, Figure, median};
 use super::{Run, bare};
@@ -73,7 +73,6 @@ pub(super) fn wallet_login(run: &Run) -> Result<Vec<Figure>, String> {
         .collect();
     let (mut alone, mut whole, mut costs) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..run.rounds {
-        let recovery = bare::recovery(run)?;
         let start = cpu(server.process())?;
         let mut secrets = vec![String::new(); logins];
         drive(address, &ask, logins, r#""code":0"#, |number, body| {
@@ -91,9 +90,12 @@ pub(super) fn wallet_login(run: &Run) -> Result<Vec<Figure>, String> {
                 post("/login", Some(&body.to_string()), None)
             })
             .collect();
+        let recovery_before = beside_a_load(address, || bare::recovery(run))?;
         let before = cpu(server.process())?;
         drive(address, &answers, logins, "access_token", |_, _| ())?;
         let login = per(cpu(server.process())? - before, logins);
+        let recovery_after = beside_a_load(address, || bare::recovery(run))?;
+        let recovery = f64::midpoint(recovery_before, recovery_after);
         let challenge = per(asked - start, logins);
         alone.push(login / recovery);
         whole.push((login + challenge) / recovery);

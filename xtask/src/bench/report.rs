@@ -143,7 +143,8 @@ const METHOD: &str = "\
   requests per second of the server's CPU, and both stand in the table.
 - The bare server is hyper with the same runtime and allocator, which reads the request and answers a fixed body of the same
   size.
-- One recovery is `recover_from_prehash` of k256, the library that the server uses, built alike, on the same core.
+- One recovery is `recover_from_prehash` of k256, the library that the server uses, built alike, on the same core, before
+  and after the logins of each round, and beside a load that waits for answers: a core is slower beside a busy one.
 - Under saturation eight callers keep all threads for argon2id (19,456 KiB, 2 passes) busy with wrong passwords, on all
   cores; the callers share the other cores with them.
 - Memory is the growth of the resident set over 200,000 challenges for as many wallets, by their number.
