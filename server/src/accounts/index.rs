@@ -9,6 +9,7 @@ use crate::store::{Key, Put, Space, Store};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 /// The names of one scheme's accounts.
 #[derive(Debug)]
@@ -59,7 +60,7 @@ impl<'a> Index<'a> {
         key: &Key,
         change: impl Fn(&mut T) -> bool,
     ) -> Result<(), LoginError> {
-        for _ in 0..ATTEMPTS {
+        for lost in 0..ATTEMPTS {
             let was = self.store.get(key).await?;
             let mut value: T = was.as_deref().map(read).transpose()?.unwrap_or_default();
             if !change(&mut value) {
@@ -73,6 +74,7 @@ impl<'a> Index<'a> {
             if stored {
                 return Ok(());
             }
+            let_others_go_first(lost).await;
         }
         Err(LoginError::internal("the list of accounts changed too often"))
     }
@@ -84,6 +86,20 @@ impl<'a> Index<'a> {
     fn pages(&self) -> Key {
         key(Space::Durable, "account-pages", self.scheme, &[])
     }
+}
+
+/// Lets others go first after a change of somebody else's made one fail, `lost` times before.
+///
+/// Many accounts may be added at once, and who tries again at once may lose for as long as the others do the same. The first
+/// times only the turn is passed on; after that there is a wait, at random, or those who met would meet again.
+async fn let_others_go_first(lost: usize) {
+    if lost < 8 {
+        return tokio::task::yield_now().await;
+    }
+    let mut share = [0];
+    // Without randomness they may meet once more, which does no harm.
+    let _ = getrandom::fill(&mut share);
+    tokio::time::sleep(Duration::from_micros(8 * u64::from(share[0]))).await;
 }
 
 #[cfg(test)]
