@@ -29,7 +29,8 @@ impl Ends {
         self.notes += 1;
     }
 
-    /// The first note of the soonest second, if that is over: the second and the hash.
+    /// The first note of the soonest second, if that is over at this moment: the second and the hash. At
+    /// [`Timestamp::NEVER`] every second is, that of what never ends among them.
     pub(super) fn pop(&mut self, now: Timestamp) -> Option<(u64, u64)> {
         let mut soonest = self.seconds.first_entry()?;
         let second = *soonest.key();

@@ -1,8 +1,8 @@
 //! One lock's worth of entries, each in one piece, and which of them end when.
 
-use super::super::Put;
 use super::ends::Ends;
 use crate::env::Timestamp;
+use crate::store::Put;
 use bytes::{Buf as _, Bytes};
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry as Place;
